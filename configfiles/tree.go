@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package configfiles
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// maxCompared is up to how many folders are compared with the disk before
+	// each answer that follows from the index alone. More of them are compared
+	// once in comparePause, or when changed was called.
+	maxCompared  = 64
+	comparePause = time.Second
+
+	// maxFolderDepth bounds how deep files are looked for. Deeper ones are
+	// found by their exact name.
+	maxFolderDepth = 32
+)
+
+// tree is one root folder, and the index of it.
+type tree struct {
+	path  string
+	root  *os.Root
+	place place
+
+	scanning sync.Mutex
+	index    atomic.Pointer[index]
+	told     atomic.Bool // something has changed since the last scan began
+}
+
+func openTree(path string) (*tree, error) {
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := root.Stat(".")
+	if err != nil {
+		root.Close()
+		return nil, err
+	}
+	return &tree{path: path, root: root, place: stampOf(info).place()}, nil
+}
+
+// upToDate returns an index that holds every change made before the call.
+func (t *tree) upToDate(ctx context.Context) (*index, error) {
+	before := t.index.Load()
+	if before != nil && t.holds(before) {
+		return before, nil
+	}
+	t.scanning.Lock()
+	defer t.scanning.Unlock()
+	if x := t.index.Load(); x != before && t.holds(x) {
+		return x, nil
+	}
+	t.told.Store(false)
+	x, err := t.scan(ctx)
+	if err != nil {
+		t.told.Store(true)
+		return nil, err
+	}
+	t.index.Store(x)
+	return x, nil
+}
+
+// holds says whether x is still what the disk holds, as far as that is looked
+// into (maxCompared).
+func (t *tree) holds(x *index) bool {
+	if t.told.Load() {
+		return false
+	}
+	if len(x.folders) > maxCompared {
+		return time.Now().UnixNano()-x.checked.Load() < int64(comparePause)
+	}
+	for _, f := range x.folders {
+		if !t.unchanged(f) {
+			return false
+		}
+	}
+	return true
+}
+
+// unchanged costs one system call. That it follows links anywhere does no
+// harm: whatever they lead to, it is the same as before or another.
+func (t *tree) unchanged(f *folder) bool {
+	if !f.settled {
+		return false
+	}
+	s, err := stampAt(t.onDisk(f))
+	return err == nil && s == f.stamp
+}
+
+func (t *tree) onDisk(f *folder) string {
+	if f.path == "" {
+		return t.path
+	}
+	return t.path + "/" + f.path
+}
+
+// scan makes an index from the disk. Folders that have not changed since the
+// last one are not read again.
+func (t *tree) scan(ctx context.Context) (*index, error) {
+	s := scan{tree: t, last: map[string]*folder{}, seen: map[place]bool{}, buffer: make([]byte, 32<<10)}
+	last := t.index.Load()
+	if last != nil {
+		for _, f := range last.folders {
+			s.last[f.path] = f
+		}
+	}
+	if err := s.run(ctx); err != nil {
+		return nil, fmt.Errorf("listing the folder of files: %w", err)
+	}
+	if last != nil && s.fresh == 0 && len(s.folders) == len(last.folders) {
+		last.checked.Store(time.Now().UnixNano())
+		return last, nil
+	}
+	return newIndex(s.folders), nil
+}

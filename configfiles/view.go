@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package configfiles
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"iter"
+	"os"
+	"strings"
+)
+
+// view is how one request sees files/. The index is compared with the disk
+// once in it, and only if it is needed.
+type view struct {
+	tree  *tree
+	index *index
+}
+
+// open opens the one file that bears the name by the rules of Directory.
+func (v *view) open(ctx context.Context, name string) (handle, error) {
+	h, err := openIn(v.tree.root, name)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return h, err
+	}
+	return only(name, v.found(ctx, name, true), err)
+}
+
+// openSpelled is open without the last rule: a file in a folder does not bear
+// a name that has none.
+func (v *view) openSpelled(ctx context.Context, name string) (handle, error) {
+	h, err := openIn(v.tree.root, name)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return h, err
+	}
+	return only(name, v.found(ctx, name, false), err)
+}
+
+// bearers yields every file that bears the name at the first rule that has
+// any. The receiver closes each.
+func (v *view) bearers(ctx context.Context, name string) iter.Seq2[handle, error] {
+	return func(yield func(handle, error) bool) {
+		h, err := openIn(v.tree.root, name)
+		if !errors.Is(err, fs.ErrNotExist) {
+			yield(h, err)
+			return
+		}
+		v.found(ctx, name, true)(yield)
+	}
+}
+
+// found yields the files that bear the name by the rules after the first.
+func (v *view) found(ctx context.Context, name string, anywhere bool) iter.Seq2[handle, error] {
+	return func(yield func(handle, error) bool) {
+		if v.index == nil {
+			x, err := v.tree.upToDate(ctx)
+			if err != nil {
+				yield(handle{}, err)
+				return
+			}
+			v.index = x
+		}
+		if any, more := v.each(v.index.spelled(name), yield); any || !more {
+			return
+		}
+		if anywhere && !strings.Contains(name, "/") {
+			v.each(v.index.named(name), yield)
+		}
+	}
+}
+
+// each opens those of the paths that are files: the index is a hint.
+func (v *view) each(paths iter.Seq[string], yield func(handle, error) bool) (any, more bool) {
+	for path := range paths {
+		h, err := openIn(v.tree.root, path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		any = true
+		if !yield(h, err) {
+			return any, false
+		}
+	}
+	return any, true
+}
+
+// only returns the one file that bears the name, or the error missing if there
+// is none. One file under several names, by links, is still one.
+func only(name string, bearers iter.Seq2[handle, error], missing error) (handle, error) {
+	var first handle
+	for h, err := range bearers {
+		switch {
+		case err != nil:
+			first.close()
+			return handle{}, err
+		case first.file == nil:
+			first = h
+		case os.SameFile(first.info, h.info):
+			h.close()
+		default:
+			first.close()
+			h.close()
+			return handle{}, bothBear(name, first.path, h.path)
+		}
+	}
+	if first.file == nil {
+		return handle{}, missing
+	}
+	return first, nil
+}
+
+func bothBear(name, first, second string) error {
+	return &NotFoundError{Reason: "both " + first + " and " + second + " bear the name " + name, twice: true}
+}
