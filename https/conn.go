@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package https
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"cfgsrv/configfiles"
+)
+
+// conn is a connection as net/http sees it, above TLS if there is any.
+type conn struct {
+	wire
+	server    *Server
+	transport net.Conn  // &wire, or secure
+	secure    *tls.Conn // nil without TLS
+	shaken    bool      // the handshake is done
+
+	record *configfiles.TLSRecord // nil without TLS
+	who    configfiles.Requester  // as judged in generation whoGen
+	whoGen uint64
+	judged bool
+
+	exchange  exchange // of the request under way
+	answering bool     // the handler has begun an answer, and it has not gone out
+	draft     *[]byte  // gathers a small answer, so that it leaves in one write
+	sent      int64    // bytes of the answer that the transport took
+	head      int64    // how many of them are not content; negative until known
+}
+
+func newConn(s *Server, tcp *net.TCPConn, config *tls.Config) *conn {
+	remote := remoteOf(tcp)
+	c := &conn{server: s, wire: wire{TCPConn: tcp, conns: s.conns, remote: remote, stall: s.times.stall}}
+	c.address = addressOf(remote.Addr())
+	c.overall.wire = &c.wire
+	c.atAddress.wire = &c.wire
+	c.transport = &c.wire
+	if config != nil {
+		c.secure = tls.Server(&c.wire, config)
+		c.transport = c.secure
+	}
+	return c
+}
+
+func remoteOf(tcp *net.TCPConn) netip.AddrPort {
+	a, ok := tcp.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	at := a.AddrPort()
+	return netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
+}
+
+type connKey struct{}
+
+func withConn(ctx context.Context, c *conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+func connOf(ctx context.Context) *conn { return ctx.Value(connKey{}).(*conn) }
+
+// Read completes the handshake first. If that fails it has been told, and the
+// end of the connection is all that net/http needs to know.
+func (c *conn) Read(p []byte) (int, error) {
+	if c.secure != nil && !c.shaken {
+		if err := c.shakeHands(); err != nil {
+			return 0, io.EOF
+		}
+	}
+	return c.transport.Read(p)
+}
+
+// Write keeps what it gets while there is a draft with room for it.
+func (c *conn) Write(p []byte) (int, error) {
+	if !c.answering {
+		return c.writeRejection(p)
+	}
+	if c.draft != nil {
+		if len(*c.draft)+len(p) <= cap(*c.draft) {
+			*c.draft = append(*c.draft, p...)
+			return len(p), nil
+		}
+		if err := c.post(); err != nil {
+			return 0, err
+		}
+	}
+	return c.send(p)
+}
+
+// ReadFrom is what net/http calls for a large content.
+func (c *conn) ReadFrom(src io.Reader) (int64, error) {
+	limited, ok := src.(*io.LimitedReader)
+	if !ok || c.secure != nil || !isFile(limited.R) {
+		buf := buffers.Get().(*[]byte)
+		defer buffers.Put(buf)
+		return io.CopyBuffer(struct{ io.Writer }{c}, src, (*buf)[:smallFile])
+	}
+	if err := c.post(); err != nil {
+		return 0, err
+	}
+	n, err := c.sendFile(limited)
+	c.sent += n
+	return n, c.cutOff(err)
+}
+
+// isFile tells whether the kernel can send what r reads.
+func isFile(r io.Reader) bool {
+	_, ok := r.(syscall.Conn)
+	return ok
+}
+
+func (c *conn) send(p []byte) (int, error) {
+	if c.head < 0 {
+		c.head = int64(bytes.Index(p, endOfHead) + len(endOfHead))
+	}
+	n, err := c.transport.Write(p)
+	c.sent += int64(n)
+	return n, c.cutOff(err)
+}
+
+var endOfHead = []byte("\r\n\r\n")
+
+// cutOff ends the connection if a write has failed: net/http would go on to
+// wait for another request.
+func (c *conn) cutOff(err error) error {
+	if err != nil {
+		c.TCPConn.Close()
+	}
+	return err
+}
+
+// begin starts the answer to a request, with a draft.
+func (c *conn) begin() {
+	c.conns.begin(&c.wire)
+	c.answering, c.sent, c.head = true, 0, -1
+	c.draft = buffers.Get().(*[]byte)
+	*c.draft = (*c.draft)[:0]
+}
+
+// post sends the draft if there is one, and does without from then on.
+func (c *conn) post() error {
+	draft := c.draft
+	if draft == nil {
+		return nil
+	}
+	c.draft = nil
+	defer buffers.Put(draft)
+	if len(*draft) == 0 {
+		return nil
+	}
+	_, err := c.send(*draft)
+	return err
+}
+
+// discard drops the draft.
+func (c *conn) discard() {
+	if c.draft != nil {
+		buffers.Put(c.draft)
+		c.draft = nil
+	}
+}
+
+// content is how many bytes of content the transport took.
+func (c *conn) content() int64 { return max(0, c.sent-max(0, c.head)) }
+
+// rest waits for the next request.
+func (c *conn) rest() {
+	c.answering = false
+	c.conns.rest(&c.wire)
+}
+
+const (
+	smallFile = 64 << 10 // goes out with its head in one write
+	headRoom  = 4 << 10
+)
+
+// buffers are for drafts, and for copying.
+var buffers = sync.Pool{New: func() any {
+	b := make([]byte, 0, smallFile+headRoom)
+	return &b
+}}
+
+// SetWriteDeadline does nothing: wire moves its own as the peer takes bytes.
+func (c *conn) SetWriteDeadline(time.Time) error { return nil }
+
+// CloseWrite lets net/http end its side before the other.
+func (c *conn) CloseWrite() error {
+	if c.secure != nil {
+		return c.secure.CloseWrite()
+	}
+	return c.TCPConn.CloseWrite()
+}
+
+// Close says goodbye within the five seconds that crypto/tls allows for it.
+func (c *conn) Close() error {
+	c.ending = true
+	return c.transport.Close()
+}
+
+// writeRejection sends what net/http says to a request that it could not read,
+// which the handler never sees.
+func (c *conn) writeRejection(p []byte) (int, error) {
+	n, err := c.transport.Write(p)
+	status, _, _ := strings.Cut(string(p[:min(len(p), 200)]), "\r\n")
+	c.server.tellRejection(c, status)
+	return n, err
+}
+
+// requester is who asks on this connection.
+func (c *conn) requester(gen *Generation) configfiles.Requester {
+	if c.judged && c.whoGen == gen.Number {
+		return c.who
+	}
+	c.who = configfiles.Requester{Transport: configfiles.HTTP, Addr: c.remote}
+	if c.secure != nil {
+		c.who.Transport = configfiles.HTTPS
+		c.who.Chain = c.secure.ConnectionState().PeerCertificates
+	}
+	if len(c.who.Chain) > 0 && gen.Identify != nil {
+		judgement := gen.Identify(c.who.Chain)
+		c.who.Device, c.who.Unproved = judgement.Device, judgement.Unproved
+	}
+	c.judged, c.whoGen = true, gen.Number
+	return c.who
+}
