@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package status
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Metrics are the figures of DESIGN 6, in a registry of their own. All methods
+// may be called from any goroutine.
+type Metrics struct {
+	registry   *prometheus.Registry
+	requests   *prometheus.CounterVec
+	seconds    *prometheus.HistogramVec
+	inProgress prometheus.Gauge
+	sentBytes  prometheus.Counter
+	generation prometheus.Gauge
+	reloads    *prometheus.CounterVec
+	expiry     *prometheus.GaugeVec
+	signed     prometheus.Counter
+	encrypted  prometheus.Counter
+	lscIssued  prometheus.Counter
+	healthy    prometheus.Gauge
+}
+
+// NewMetrics makes the figures, all at zero.
+func NewMetrics() *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "cfgsrv_requests_total", Help: "Requests that ended, by listener and outcome.",
+		}, []string{"listener", "outcome"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "cfgsrv_request_seconds", Help: "Time from the question to the last byte, by listener.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 4, 9),
+		}, []string{"listener"}),
+		inProgress: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "cfgsrv_requests_in_progress", Help: "Requests being answered now.",
+		}),
+		sentBytes: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "cfgsrv_sent_bytes_total", Help: "Bytes of file content sent.",
+		}),
+		generation: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "cfgsrv_generation", Help: "Number of the running generation.",
+		}),
+		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "cfgsrv_reloads_total", Help: "Attempts to load a new generation, by result (ok, failed).",
+		}, []string{"result"}),
+		expiry: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "cfgsrv_certificate_expiry_seconds", Help: "Unix time at which the unit's certificate ends.",
+		}, []string{"unit"}),
+		signed: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "cfgsrv_signed_total", Help: "Files and trust lists signed.",
+		}),
+		encrypted: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "cfgsrv_encrypted_total", Help: "Configurations encrypted.",
+		}),
+		lscIssued: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "cfgsrv_lsc_issued_total", Help: "Device certificates (LSC) issued.",
+		}),
+		healthy: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "cfgsrv_entropy_healthy", Help: "1 while the random source passes its health tests.",
+		}),
+	}
+	m.registry.MustRegister(m.requests, m.seconds, m.inProgress, m.sentBytes, m.generation, m.reloads,
+		m.expiry, m.signed, m.encrypted, m.lscIssued, m.healthy,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.healthy.Set(1)
+	return m
+}
+
+// Request counts one request that ended.
+func (m *Metrics) Request(r Request) {
+	m.requests.WithLabelValues(r.Listener, r.Outcome).Inc()
+	m.seconds.WithLabelValues(r.Listener).Observe(r.Took.Seconds())
+	m.sentBytes.Add(float64(max(r.Bytes, 0)))
+}
+
+// InProgress adds n, which may be negative, to the requests being answered.
+func (m *Metrics) InProgress(n int) { m.inProgress.Add(float64(n)) }
+
+// Reloaded counts one attempt to load a new generation.
+func (m *Metrics) Reloaded(err error) {
+	result := "ok"
+	if err != nil {
+		result = "failed"
+	}
+	m.reloads.WithLabelValues(result).Inc()
+}
+
+// Generation tells the number of the running generation and when each unit's
+// certificate ends.
+func (m *Metrics) Generation(number uint64, ends map[string]time.Time) {
+	m.generation.Set(float64(number))
+	m.expiry.Reset()
+	for unit, t := range ends {
+		m.expiry.WithLabelValues(unit).Set(float64(t.Unix()))
+	}
+}
+
+// Signed, Encrypted and LSCIssued count one artefact each.
+func (m *Metrics) Signed() { m.signed.Inc() }
+
+// Encrypted counts one configuration that was encrypted.
+func (m *Metrics) Encrypted() { m.encrypted.Inc() }
+
+// LSCIssued counts one device certificate.
+func (m *Metrics) LSCIssued() { m.lscIssued.Inc() }
+
+// EntropyHealthy tells whether the random source passes its health tests.
+func (m *Metrics) EntropyHealthy(ok bool) {
+	v := 0.0
+	if ok {
+		v = 1
+	}
+	m.healthy.Set(v)
+}
+
+// EntropyFailures makes cfgsrv_entropy_failures_total read the alarms of each
+// test from the functions given. It is called at most once.
+func (m *Metrics) EntropyFailures(byTest map[string]func() uint64) {
+	for test, count := range byTest {
+		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name:        "cfgsrv_entropy_failures_total",
+			Help:        "Alarms of the health tests of the random source, by test.",
+			ConstLabels: prometheus.Labels{"test": strings.ToLower(test)},
+		}, func() float64 { return float64(count()) }))
+	}
+}
+
+func (m *Metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
