@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"cfgsrv/certs"
+	"cfgsrv/configfiles"
+	"cfgsrv/entropy"
+	"cfgsrv/https"
+	"cfgsrv/listeners"
+	"cfgsrv/reload"
+	"cfgsrv/status"
+	"cfgsrv/tftp"
+)
+
+// drainTime is how long what is under way may take after SIGTERM; the whole end
+// takes less than five seconds.
+const drainTime = 4 * time.Second
+
+func (p *program) serveCommand() *cobra.Command {
+	listen := map[string]*string{}
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the server in the foreground",
+		Long:  "serve runs the server in the foreground and logs to stderr. SIGHUP loads everything again; SIGTERM ends it.",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			l, err := p.loader(func(s *settings) {
+				for name, addr := range s.Listen.fields() {
+					if given := *listen[name]; given != "" {
+						*addr = given
+					}
+				}
+			})
+			if err != nil {
+				return err
+			}
+			return p.serve(cmd.Context(), l)
+		},
+	}
+	defaults := defaultSettings()
+	for _, l := range defaults.Listen.all() {
+		listen[l.name] = cmd.Flags().String(l.name, "", fmt.Sprintf("address of the %s listener: HOST:PORT, :PORT or off (default %s)", l.name, l.addr))
+	}
+	return cmd
+}
+
+// loader makes the loader for the data directory that the flags name; override
+// lays what a command adds over the settings.
+func (p *program) loader(override func(*settings)) (*loader, error) {
+	root, err := filepath.Abs(dataPath(p.flags.data, os.LookupEnv))
+	if err != nil {
+		return nil, fmt.Errorf("finding the data directory: %w", err)
+	}
+	folders := map[string]string{}
+	for name, path := range map[string]string{"files": p.flags.files, "certs": p.flags.certs} {
+		if path == "" {
+			continue
+		}
+		if folders[name], err = filepath.Abs(path); err != nil {
+			return nil, fmt.Errorf("finding the folder of the %s: %w", name, err)
+		}
+	}
+	return &loader{data: data{root}, log: slog.New(slog.DiscardHandler), override: func(s *settings) {
+		setIf(&s.Files, folders["files"])
+		setIf(&s.Certs, folders["certs"])
+		setIf(&s.Log.Level, p.flags.logLevel)
+		setIf(&s.Log.Format, p.flags.logFormat)
+		if override != nil {
+			override(s)
+		}
+	}}, nil
+}
+
+func setIf(setting *string, given string) {
+	if given != "" {
+		*setting = given
+	}
+}
+
+// server is one run of serve.
+type server struct {
+	loader     *loader
+	log        *slog.Logger
+	level      *slog.LevelVar
+	live       live
+	set        *listeners.Set
+	watch      *reload.Watcher
+	supervisor supervisor
+	metrics    *status.Metrics
+	book       *status.Book
+	random     *randomWatch
+	services   *services
+	started    time.Time
+	tried      diskMark // the last state of the disk that was loaded, good or bad
+	fault      faultText
+}
+
+// serve runs until ctx ends or a listener fails. It never starts half: all is
+// loaded, checked and bound before anything is served.
+func (p *program) serve(ctx context.Context, l *loader) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP) // from the first moment: SIGHUP never ends the server
+	defer signal.Stop(hup)
+
+	conf, faults := l.settings()
+	s := newServer(l, p.stderr, &conf)
+	defer l.close()
+	if len(faults) > 0 {
+		l.lenient = true // only the settings are to blame for what is missing
+		_, f := l.load(ctx)
+		return f.asError()
+	}
+	if err := createFolders(l.data, &conf); err != nil {
+		return err
+	}
+	release, err := lockData(l.data)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if s.services, err = openServices(l.data); err != nil {
+		return err
+	}
+	if err := entropy.Ready(ctx, s.log); err != nil {
+		return err
+	}
+	if err := s.random.configure(ctx, conf.Entropy, !s.services.runs(entropyDaemon)); err != nil {
+		return err
+	}
+	defer s.random.close()
+	if err := s.makeUnits(ctx, &conf); err != nil {
+		return err
+	}
+	return s.run(ctx, hup, conf.Certs)
+}
+
+func newServer(l *loader, stderr io.Writer, conf *settings) *server {
+	s := &server{loader: l, level: new(slog.LevelVar), started: time.Now(), metrics: status.NewMetrics(), book: new(status.Book)}
+	s.level.Set(logLevel(conf.Log.Level))
+	s.log = newLogger(stderr, conf.Log.Format, s.level)
+	s.supervisor.log = s.log
+	s.random = &randomWatch{log: s.log, metrics: s.metrics}
+	s.metrics.EntropyFailures(map[string]func() uint64{
+		string(entropy.RepetitionCountTest):    s.random.alarms(entropy.RepetitionCountTest),
+		string(entropy.AdaptiveProportionTest): s.random.alarms(entropy.AdaptiveProportionTest),
+	})
+	l.log, l.healthy, l.made = s.log, s.random.healthy, s.countMade
+	return s
+}
+
+// makeUnits finishes a replacement that was broken off, and makes a self-signed
+// certificate for each unit that has none.
+func (s *server) makeUnits(ctx context.Context, conf *settings) error {
+	if err := certs.Recover(conf.Certs); err != nil {
+		return fmt.Errorf("finishing a replaced certificate: %w", err)
+	}
+	if _, err := certs.Load(os.DirFS(conf.Certs)); err != nil {
+		return findings{faults: separate(err)}.asError()
+	}
+	if len(certs.Missing(os.DirFS(conf.Certs))) > 0 && s.services.runs(entropyDaemon) {
+		if err := s.random.current().Started(ctx); err != nil {
+			return err
+		}
+	}
+	made, err := certs.Maker{Healthy: s.random.healthy}.CreateMissing(conf.Certs, certs.Template{Host: conf.Cluster.Host})
+	if err != nil {
+		return fmt.Errorf("making the missing certificates: %w", err)
+	}
+	for _, u := range made {
+		s.log.Info("certificate made", "unit", u)
+	}
+	return nil
+}
+
+func (s *server) run(ctx context.Context, hup <-chan os.Signal, certsFolder string) error {
+	s.set = listeners.New(listeners.Config{Log: s.log})
+	s.tried = s.mark(certsFolder)
+	g, f := s.loader.load(ctx)
+	if g == nil {
+		return f.asError()
+	}
+	s.tell(f)
+	change, err := s.set.Prepare(ctx, s.wanted(g))
+	if err != nil {
+		return err
+	}
+	defer change.Abort() // does nothing after Commit
+	control, err := newControl(s.loader.data, s.routes(), s.log)
+	if err != nil {
+		return err
+	}
+	if g.settings.Security.Sandbox {
+		if err := enterSandbox(s.loader.data.root, g.settings.Certs); err != nil {
+			return errors.Join(err, control.ln.Close())
+		}
+	}
+	s.publish(g)
+	change.Commit(g.number)
+	return s.work(ctx, hup, control)
+}
+
+// work does everything that goes on while the server serves, and ends it all.
+func (s *server) work(ctx context.Context, hup <-chan os.Signal, control *control) error {
+	group, ctx := errgroup.WithContext(ctx)
+	s.watch = reload.New(reload.Config{Folders: s.watched, Files: []string{s.loader.data.settings()}, Log: s.log})
+	group.Go(func() error { s.watch.Run(ctx, s.reload); return nil })
+	group.Go(func() error { s.watchFiles(ctx); return nil })
+	group.Go(func() error { return control.serve(ctx) })
+	group.Go(func() error {
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-hup:
+				s.watch.Trigger(reasonHangup)
+			}
+		}
+	})
+	group.Go(func() error {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-s.set.Failed():
+			return err
+		}
+	})
+	s.supervisor.ready(fmt.Sprintf("serving generation %d", s.live.current().number))
+	<-ctx.Done()
+	s.supervisor.stopping()
+	return errors.Join(s.shutdown(), group.Wait())
+}
+
+func (s *server) shutdown() error {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	return s.set.Shutdown(ctx)
+}
+
+// wanted lists the listeners that a generation asks for.
+func (s *server) wanted(g *generation) []listeners.Wanted {
+	var all []listeners.Wanted
+	for _, l := range g.settings.Listen.all() {
+		if l.addr == off || !s.services.runs(l.name) || l.name == "capf" || l.name == "tvs" {
+			continue
+		}
+		all = append(all, listeners.Wanted{Name: l.name, Addr: l.addr, Listen: s.listen(l.name, l.addr)})
+	}
+	return all
+}
+
+// listen is how a listener comes to be.
+func (s *server) listen(name, addr string) func() (listeners.Listener, error) {
+	switch name {
+	case "tftp":
+		return func() (listeners.Listener, error) {
+			return tftp.New(tftp.Config{
+				Listener: name, Addr: addr, Log: s.log, Record: s.record,
+				Generation: func() tftp.Generation { return s.live.current().forTFTP() },
+			})
+		}
+	case "status":
+		return func() (listeners.Listener, error) {
+			return status.New(status.Config{
+				Addr: addr, Overview: s.overview, Metrics: s.metrics, Book: s.book, Log: s.log, Token: s.statusToken,
+			})
+		}
+	default:
+		return func() (listeners.Listener, error) {
+			return https.New(https.Config{
+				Listener: name, Addr: addr, Log: s.log, Record: s.record,
+				Generation: func() https.Generation { return s.live.current().forHTTPS(name) },
+			})
+		}
+	}
+}
+
+// publish makes g the running generation.
+func (s *server) publish(g *generation) {
+	s.level.Set(logLevel(g.settings.Log.Level))
+	s.live.store(g)
+	ends := map[string]time.Time{}
+	for _, u := range certs.Units() {
+		if pair, ok := g.certs.Pair(u); ok {
+			ends[string(u)] = pair.Leaf().NotAfter
+		}
+	}
+	s.metrics.Generation(g.number, ends)
+}
+
+const reasonHangup = "SIGHUP"
+
+// reload loads the disk again if it has changed or somebody asks for it, and
+// makes it the running generation if nothing is wrong with it.
+func (s *server) reload(ctx context.Context, reason string) error {
+	mark := s.mark(s.live.current().settings.Certs)
+	if mark == s.tried && reason != reasonHangup {
+		return nil
+	}
+	s.tried = mark
+	s.supervisor.reloading()
+	err := s.advance(ctx)
+	s.metrics.Reloaded(err)
+	s.fault.set(err)
+	g := s.live.current()
+	if err != nil {
+		s.supervisor.ready(fmt.Sprintf("still serving generation %d: the last change has a fault", g.number))
+		return fmt.Errorf("generation %d goes on: %w", g.number, err)
+	}
+	s.supervisor.ready(fmt.Sprintf("serving generation %d", g.number))
+	return nil
+}
+
+// advance moves to the next generation, or changes nothing.
+func (s *server) advance(ctx context.Context) error {
+	if err := certs.Recover(s.live.current().settings.Certs); err != nil {
+		return fmt.Errorf("finishing a replaced certificate: %w", err)
+	}
+	g, f := s.loader.load(ctx)
+	if g == nil {
+		return f.asError()
+	}
+	change, err := s.set.Prepare(ctx, s.wanted(g))
+	if err != nil {
+		return err
+	}
+	if err := s.random.configure(ctx, g.settings.Entropy, !s.services.runs(entropyDaemon)); err != nil {
+		change.Abort()
+		return err
+	}
+	s.tell(f)
+	s.publish(g)
+	change.Commit(g.number)
+	return nil
+}
+
+// tell logs what is wrong without being a fault.
+func (s *server) tell(f findings) {
+	for _, err := range f.complaints {
+		s.log.Error("closed for one device", "err", err)
+	}
+	for _, err := range f.warnings {
+		s.log.Warn("certificates", "err", err)
+	}
+}
+
+func (s *server) mark(certs string) diskMark { return markDisk(s.loader.data, certs) }
+
+// watched are the folders whose change may mean a new generation.
+func (s *server) watched() []string {
+	dir := s.live.current().settings.Certs
+	all := []string{dir, s.loader.data.lsc(), s.loader.data.generationState()}
+	for _, store := range certs.Stores() {
+		all = append(all, filepath.Join(dir, string(store)))
+	}
+	return all
+}
+
+// watchFiles keeps the index of files/ equal to the disk.
+func (s *server) watchFiles(ctx context.Context) {
+	reload.Watch(ctx, reload.WatchConfig{
+		Folders: func() []string { return s.filesFolders(ctx) },
+		Changed: func(string) { s.live.current().directory.Changed() },
+		Log:     s.log,
+	})
+}
+
+func (s *server) filesFolders(ctx context.Context) []string {
+	folders, err := s.live.current().directory.Folders(ctx)
+	if err != nil && ctx.Err() == nil {
+		s.log.Error("listing the folders of files/", "err", err)
+	}
+	return folders
+}
+
+// record writes the log record of one request, and remembers it for people and
+// monitoring.
+func (s *server) record(ctx context.Context, r configfiles.Record) {
+	r.Log(ctx, s.log)
+	q := status.Request{
+		At: time.Now(), Listener: r.Listener, Remote: r.Remote.String(), Device: string(r.Device), File: r.File,
+		Outcome: string(r.Outcome), Reason: r.Reason, Bytes: r.Bytes, Took: r.Took, Gen: r.Gen,
+	}
+	if r.Outcome == configfiles.Served || r.Outcome == configfiles.Aborted {
+		q.As = r.As.String()
+	}
+	if t := r.TLS; t != nil {
+		q.TLS, q.Cipher, q.Cert, q.Client = t.Version, t.Cipher, t.Cert, t.Client
+	}
+	s.metrics.Request(q)
+	s.book.Record(q)
+}
+
+// countMade counts what follows from the certificates.
+func (s *server) countMade(f configfiles.Form) {
+	switch f {
+	case configfiles.Encrypted:
+		s.metrics.Encrypted()
+	default:
+		s.metrics.Signed()
+	}
+}
