@@ -35,6 +35,7 @@ var mayImport = map[string][]string{
 	"device":         {},
 	"entropy":        {},
 	"internal/tlv":   {},
+	"bench":          {},
 	"internal/house": {},
 }
 
