@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package capf
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"cfgsrv/device"
+)
+
+// Outcome is how a session ended, the log key "outcome" (DESIGN 6).
+type Outcome string
+
+// The outcomes.
+const (
+	Served   Outcome = "served"   // the order was carried out, or there was none
+	NotFound Outcome = "notfound" // the record does not know the device
+	Refused  Outcome = "refused"  // by us
+	Busy     Outcome = "busy"
+	Aborted  Outcome = "aborted" // by the device
+	Failed   Outcome = "error"
+)
+
+// Record is what a listener tells about one session, at its end.
+type Record struct {
+	Listener  string
+	Remote    netip.AddrPort
+	Device    device.Name // as it claims; empty if it did not come to that
+	Operation Operation   // that was carried out, or would have been
+	Issued    bool        // an LSC was handed out
+	Outcome   Outcome
+	Reason    string // one plain sentence
+	Err       error  // the cause, for the log only
+	Bytes     int64  // sent
+	Took      time.Duration
+	Gen       uint64
+	TLS       *TLSRecord // nil without a handshake
+}
+
+// TLSRecord is what a session's TLS connection was.
+type TLSRecord struct {
+	Version string // "1.2", "1.3"
+	Cipher  string // the suite's IANA name
+	Cert    string // the unit presented
+}
+
+// Log writes r with the keys of DESIGN 6.
+func (r Record) Log(ctx context.Context, log *slog.Logger) {
+	level := slog.LevelInfo
+	switch r.Outcome {
+	case Busy:
+		level = slog.LevelWarn
+	case Failed:
+		level = slog.LevelError
+	}
+	a := []slog.Attr{slog.String("listener", r.Listener), slog.String("remote", r.Remote.String())}
+	if r.Device != "" {
+		a = append(a, slog.String("device", string(r.Device)))
+	}
+	a = append(a, slog.String("outcome", string(r.Outcome)), slog.String("reason", r.Reason),
+		slog.Int64("bytes", r.Bytes), slog.Duration("took", r.Took), slog.Uint64("gen", r.Gen))
+	if t := r.TLS; t != nil {
+		a = append(a, slog.String("tls", t.Version), slog.String("cipher", t.Cipher), slog.String("cert", t.Cert))
+	}
+	if r.Err != nil {
+		a = append(a, slog.Any("err", r.Err))
+	}
+	log.LogAttrs(ctx, level, "request", a...)
+}
