@@ -3,12 +3,14 @@
 package device
 
 import (
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"strings"
 )
 
@@ -57,6 +59,21 @@ func (c *Certificates) Get(n Name) (Certificate, bool) {
 		return Certificate{}, false
 	}
 	return e.certificate(n), true
+}
+
+// All yields the devices whose certificate can be used, each with the
+// certificate's fingerprint, in no order.
+func (c *Certificates) All() iter.Seq2[Name, [sha256.Size]byte] {
+	return func(yield func(Name, [sha256.Size]byte) bool) {
+		if c == nil {
+			return
+		}
+		for n, e := range c.known {
+			if cert := e.certificate(n); cert.Kind != Unreadable && !yield(n, cert.Fingerprint) {
+				return
+			}
+		}
+	}
 }
 
 // Len is how many devices have a file in lsc/.

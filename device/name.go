@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// Package device knows the names of devices, and how a certificate proves one.
 package device
 
 import "strings"
