@@ -39,3 +39,9 @@ func CommonName(u Unit, name string) (string, error) {
 
 // Explained puts an error of writing into words.
 func Explained(dir string, err error) error { return explained(dir, err) }
+
+// ReadHello reads a recorded ClientHello.
+func ReadHello(recorded []byte) ([]byte, error) { return readHello(recorded) }
+
+// Records puts a ClientHello into records.
+func Records(message []byte) []byte { return records(message) }

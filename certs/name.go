@@ -51,9 +51,11 @@ func isLabel(s string) bool {
 	}) < 0
 }
 
-// hostPart is the first label of a name, all of it if it is an address.
+// hostPart is the first label of a name, all of it if it is an address, with
+// the suffixes of common names or without.
 func hostPart(name string) string {
-	if _, err := netip.ParseAddr(name); err == nil {
+	bare := strings.TrimSuffix(strings.TrimSuffix(name, suffixMultiServer), suffixEC)
+	if _, err := netip.ParseAddr(bare); err == nil {
 		return name
 	}
 	part, _, _ := strings.Cut(name, ".")

@@ -31,6 +31,14 @@ type Profile struct {
 	ClientCertificates bool
 	// NextProtos are the ALPN protocols; nil is none.
 	NextProtos []string
+	// FIPS offers only what FIPS 140-3 approves. It is also on whenever the
+	// module is active, since crypto/tls then knows nothing else. Without the
+	// module TLS 1.3 keeps ChaCha20: its suites are not configurable.
+	FIPS bool
+	// ClientOrder lets the client's order of signature algorithms decide over
+	// TLS 1.3 which certificate it gets: Cisco's "TLS 1.3 Signature Algorithm
+	// Preference Order". Otherwise, and over TLS 1.2, the order of units does.
+	ClientOrder bool
 }
 
 // Keys says which kinds of certificates are offered: Cisco's enterprise
@@ -79,15 +87,6 @@ func LegacySuites() []uint16 {
 	)
 }
 
-// groups are the key exchanges. They are named so that the environment cannot
-// change them; crypto/tls has its own order among them.
-func groups() []tls.CurveID {
-	return []tls.CurveID{
-		tls.X25519MLKEM768, tls.SecP256r1MLKEM768, tls.SecP384r1MLKEM1024,
-		tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521,
-	}
-}
-
 // ServerConfig returns a configuration that presents the units, which stand in
 // order of preference: a client gets the first that it can use. A unit that is
 // missing is an error, except tomcat-ECDSA, which is then not presented.
@@ -102,28 +101,29 @@ func groups() []tls.CurveID {
 // that resumes presents nothing; one of TLS 1.2 tells what a full handshake
 // would have presented.
 func (s *Snapshot) ServerConfig(p Profile, units ...Unit) (*tls.Config, error) {
-	if err := p.check(); err != nil {
-		return nil, err
-	}
-	offers, err := s.offers(p.Keys, units)
+	presenter, err := s.presenter(p, units)
 	if err != nil {
 		return nil, err
 	}
+	return p.config(presenter), nil
+}
+
+func (p Profile) config(presenter *presenter) *tls.Config {
 	config := &tls.Config{
-		GetCertificate:   presenter(offers).certificate,
+		GetCertificate:   presenter.certificate,
 		MinVersion:       p.minVersion(),
 		MaxVersion:       tls.VersionTLS13,
-		CipherSuites:     slices.Clone(p.CipherSuites),
-		CurvePreferences: groups(),
+		CipherSuites:     p.suites(),
+		CurvePreferences: p.groups(),
 		NextProtos:       slices.Clone(p.NextProtos),
-	}
-	if p.CipherSuites == nil {
-		config.CipherSuites = DefaultSuites()
+		// Small records at first make a page appear sooner. Files are waited for
+		// whole, and this makes them cheaper.
+		DynamicRecordSizingDisabled: true,
 	}
 	if p.ClientCertificates {
 		config.ClientAuth = tls.RequestClientCert
 	}
-	return config, nil
+	return config
 }
 
 func (p Profile) minVersion() uint16 {
@@ -138,6 +138,9 @@ func (p Profile) check() error {
 	if v < tls.VersionTLS10 || v > tls.VersionTLS13 {
 		return fmt.Errorf("%s is no TLS version to begin with", tls.VersionName(v))
 	}
+	if v < tls.VersionTLS12 && p.approvedOnly() {
+		return fmt.Errorf("%s is not approved by FIPS 140-3", tls.VersionName(v))
+	}
 	if v < tls.VersionTLS12 && p.CipherSuites == nil {
 		return fmt.Errorf("%s needs its cipher suites named", tls.VersionName(v))
 	}
@@ -148,6 +151,9 @@ func (p Profile) check() error {
 		if !configurable(id) {
 			return fmt.Errorf("cipher suite %s cannot be chosen", tls.CipherSuiteName(id))
 		}
+	}
+	if len(p.suites()) == 0 {
+		return errors.New("none of the cipher suites is approved by FIPS 140-3")
 	}
 	return nil
 }

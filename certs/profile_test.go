@@ -295,6 +295,38 @@ func TestOpenSSLChoice(t *testing.T) {
 	}
 }
 
+// TestSignaturePreference has the client's order decide over TLS 1.3 if the
+// profile says so, and only there.
+func TestSignaturePreference(t *testing.T) {
+	openssl, err := exec.LookPath("openssl")
+	if err != nil {
+		t.Skip("openssl is not installed")
+	}
+	const ec, rsa = certs.CallManagerECDSA, certs.CallManager
+	snapshot := certstest.Load(t, certstest.Dir(t, phones...))
+	for _, tt := range []struct {
+		args         string
+		ours, theirs certs.Unit // by whose order
+	}{
+		{"-tls1_3 -sigalgs RSA-PSS+SHA256:ECDSA+SHA384", ec, rsa},
+		{"-tls1_3 -sigalgs ECDSA+SHA384:RSA-PSS+SHA256", ec, ec},
+		{"-tls1_3 -sigalgs ECDSA+SHA256:RSA-PSS+SHA384:ECDSA+SHA384", ec, rsa},
+		{"-tls1_3 -sigalgs ECDSA+SHA384:RSA-PSS+SHA256 -curves P-256", rsa, ec},
+		{"-tls1_3 -sigalgs RSA-PSS+SHA512", rsa, rsa},
+		{"-tls1_3 -sigalgs ed25519", "", ""},
+		{"-tls1_2 -sigalgs RSA+SHA256:ECDSA+SHA384", ec, ec},
+	} {
+		for clientOrder, want := range map[bool]certs.Unit{false: tt.ours, true: tt.theirs} {
+			s := serve(t, serverConfig(t, snapshot, certs.Profile{ClientOrder: clientOrder}, phones...))
+			cmd := exec.Command(openssl, append([]string{"s_client", "-connect", s.Addr().String()}, strings.Fields(tt.args)...)...)
+			out, err := cmd.CombinedOutput()
+			if saw := <-s.results; saw.unit != string(want) {
+				t.Errorf("%s, client's order %v: presented %q, want %q: %v\n%s", tt.args, clientOrder, saw.unit, want, err, out)
+			}
+		}
+	}
+}
+
 // TestFreshConfig sees that sessions resume within a configuration, with
 // client certificates too, and never into the next: there the new certificate
 // must be seen.

@@ -169,3 +169,17 @@ func TestAdvice(t *testing.T) {
 		}
 	}
 }
+
+// TestAddressesHaveASuffixToo: an address is a host part as a whole, dots
+// included.
+func TestAddressesHaveASuffixToo(t *testing.T) {
+	for _, host := range []string{"192.0.2.1", "2001:db8::1"} {
+		pair, err := certs.Template{Unit: certs.TomcatECDSA, Host: host}.SelfSigned(certstest.Pair(t, certs.TomcatECDSA).Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if warnings, err := pair.Check(); err != nil || len(warnings) > 0 {
+			t.Errorf("%s: %v, %v", pair.Leaf().Subject, warnings, err)
+		}
+	}
+}
