@@ -112,7 +112,9 @@ func TestDirectoryOpensPath(t *testing.T) {
 // TestLinks is about links, and about what is no regular file.
 func TestLinks(t *testing.T) {
 	outside := writeFiles(t, map[string]string{"secret.xml": "outside", "d/inner.xml": "outside"})
-	dir := writeFiles(t, map[string]string{"real/file.xml": "inside", "real/deep/other.xml": "other"})
+	dir := writeFiles(t, map[string]string{
+		"real/file.xml": "inside", "real/deep/other.xml": "other", ".data/x/hidden.xml": "hidden",
+	})
 	link := func(target, name string) {
 		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
@@ -122,6 +124,8 @@ func TestLinks(t *testing.T) {
 	link("real", "folder")
 	link("..", "real/up")
 	link(".", "self")
+	link(".data/x", "first")
+	link(".data", "second")
 	link("loop2", "loop1")
 	link("loop1", "loop2")
 	link("nowhere", "dangling.xml")
@@ -144,6 +148,8 @@ func TestLinks(t *testing.T) {
 		"self/self/in.xml":      "inside",
 		"file.xml":              "inside", // once, though links lead to it too
 		"other.xml":             "other",
+		"HIDDEN.xml":            "hidden",
+		"second/x/hidden.xml":   "hidden",
 		"loop1":                 "not found",
 		"LOOP1":                 "not found",
 		"dangling.xml":          "not found",
@@ -174,7 +180,7 @@ func TestLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	slices.Sort(folders)
-	if want := []string{dir, dir + "/real", dir + "/real/deep"}; !slices.Equal(folders, want) {
+	if want := []string{dir, dir + "/first", dir + "/real", dir + "/real/deep", dir + "/second"}; !slices.Equal(folders, want) {
 		t.Errorf("Folders() = %q, want %q", folders, want)
 	}
 }

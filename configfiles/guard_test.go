@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"cfgsrv/configfiles"
@@ -249,6 +250,7 @@ func TestReadyMade(t *testing.T) {
 	for n, wish := range map[device.Name]string{open: "false", keyed: "true", bare: "true", presenter: "true", enrolling: "true"} {
 		m := n.Master()
 		files[m], files[m+".sgn"], files[m+".enc.sgn"] = master(m, wish), "made sgn of "+string(n), "made enc of "+string(n)
+		files[string(n)+".old.sgn"], files[string(n)+".old.enc.sgn"] = "old sgn", "old enc"
 	}
 	g := &configfiles.Guard{Directory: openDirectory(t, writeFiles(t, files), nil), Devices: known, Next: makes{}}
 	const lsc = "refused: this device must present its LSC"
@@ -286,6 +288,23 @@ func TestReadyMade(t *testing.T) {
 		{presenter.Master() + ".enc.sgn", provedToBe(presenter), files[presenter.Master()]},
 		{enrolling.Master() + ".sgn", overTLS, "short " + enrolling.Master() + " for " + string(enrolling)},
 		{enrolling.Master() + ".enc.sgn", overTLS, lsc},
+
+		// Without the unsigned file.
+		{string(open) + ".old.sgn", overTLS, "old sgn"},
+		{string(open) + ".old.sgn", provedToBe(open), "old sgn"},
+		{string(keyed) + ".old.sgn", overTLS, "not found"},
+		{string(keyed) + ".old.sgn", provedToBe(keyed), "not found"},
+		{string(keyed) + ".old.enc.sgn", overTLS, "old enc"},
+		{string(keyed) + ".old.enc.sgn", provedToBe(keyed), "old enc"},
+		{string(bare) + ".old.sgn", provedToBe(bare), "not found"},
+		{string(presenter) + ".old.sgn", provedToBe(presenter), "not found"},
+		{string(enrolling) + ".old.sgn", provedToBe(enrolling), "not found"},
+		{string(bare) + ".old.enc.sgn", overTFTP, "old enc"},
+		{string(bare) + ".old.enc.sgn", provedToBe(bare), "old enc"},
+		{string(presenter) + ".old.enc.sgn", overTLS, lsc},
+		{string(presenter) + ".old.enc.sgn", provedToBe(presenter), "old enc"},
+		{string(enrolling) + ".old.sgn", overTLS, "not found"},
+		{string(enrolling) + ".old.enc.sgn", provedToBe(enrolling), "old enc"},
 
 		// What stands behind a ready-made .sgn of a protected device is as protected.
 		{keyed.Master() + ".sgn.sgn", overTFTP, "short " + keyed.Master() + " for " + string(keyed)},
@@ -451,6 +470,93 @@ func TestReplacedWhileJudged(t *testing.T) {
 	want := "short " + bare.Master() + " for " + string(bare)
 	if got := ask(t, g, bare.Master()+".sgn", overTFTP); got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// While files are replaced, nothing that was written after the master said true
+// and before it said false again may be read.
+func TestNeverReadableWhileWished(t *testing.T) {
+	dir := writeFiles(t, map[string]string{bare.Master(): master("", "false")})
+	put := func(name, content string) {
+		temporary := filepath.Join(dir, ".new")
+		writeFile(t, temporary, content)
+		if err := os.Rename(temporary, filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	d := openDirectory(t, dir, nil)
+	signs := sourceFunc(func(ctx context.Context, req configfiles.Request) (*configfiles.File, error) {
+		if req.As == configfiles.Signed {
+			req.As = configfiles.Plain
+			return d.Open(ctx, req)
+		}
+		return makes{}.Open(ctx, req)
+	})
+	g := &configfiles.Guard{Directory: d, Devices: known, Next: signs}
+	m := bare.Master()
+	others := []string{m + ".bak", m + ".bak.sgn", string(bare) + ".txt.sgn"}
+	done := make(chan struct{})
+	var askers sync.WaitGroup
+	for _, from := range []configfiles.Requester{overTFTP, overTLS} {
+		askers.Go(func() {
+			for !ended(done) {
+				for _, name := range append(others, m, m+".sgn") {
+					if got := ask(t, g, name, from); strings.Contains(got, "SECRET") {
+						t.Errorf("%s over %d: %q", name, from.Transport, got)
+					}
+				}
+			}
+		})
+	}
+	for range 100 {
+		put(m, master("SECRET", "true"))
+		for _, name := range others {
+			put(name, "SECRET")
+		}
+		for _, name := range others {
+			put(name, "harmless")
+		}
+		put(m, master("", "false"))
+	}
+	close(done)
+	askers.Wait()
+}
+
+// A master that is moved about is never taken for one that is not there.
+func TestMovedMasterIsNotMissing(t *testing.T) {
+	dir := writeFiles(t, map[string]string{
+		"a/" + bare.Master(): master("", "true"), bare.Master() + ".bak": "SECRET", "b/x": "",
+	})
+	g := &configfiles.Guard{Directory: openDirectory(t, dir, nil), Devices: known, Next: makes{}}
+	done := make(chan struct{})
+	var askers sync.WaitGroup
+	askers.Go(func() {
+		for !ended(done) {
+			if got := ask(t, g, bare.Master()+".bak", overTFTP); strings.Contains(got, "SECRET") {
+				t.Errorf("got %q", got)
+			}
+		}
+	})
+	for i := range 300 {
+		from, to := filepath.Join(dir, "a", bare.Master()), filepath.Join(dir, "b", bare.Master())
+		if i%2 == 1 {
+			from, to = to, from
+		}
+		if err := os.Rename(from, to); err != nil {
+			t.Error(err)
+		}
+		ask(t, g, "Ringlist.xml", overTFTP) // as much time as one request takes
+	}
+	close(done)
+	askers.Wait()
+}
+
+func ended(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -21,6 +21,7 @@ type judgement struct {
 	owner   device.Name // empty for an ordinary file
 	base    handle      // the unsigned file, judged and served as the same open file
 	missing error       // why there is no base
+	wished  bool        // the owner wishes encryption
 }
 
 func (j *judgement) column() column {
@@ -35,7 +36,8 @@ func (j *judgement) column() column {
 }
 
 func (j *judgement) protection(ctx context.Context) protection {
-	if j.owner == "" || !j.wish(ctx) {
+	j.wished = j.owner != "" && j.wish(ctx)
+	if !j.wished {
 		return unprotected
 	}
 	devices := j.guard.Devices
@@ -130,6 +132,9 @@ func (j *judgement) unsigned() (*File, error) {
 	if j.missing != nil {
 		return nil, j.missing
 	}
+	if j.owner != "" && !j.wished && !j.inPlace(j.base) {
+		return nil, errReplaced
+	}
 	return j.base.take(), nil
 }
 
@@ -140,11 +145,16 @@ func (j *judgement) made(ctx context.Context) (*File, error) {
 		return nil, err
 	}
 	defer h.close()
-	// It may have turned up in the folder of a device that base said nothing of.
-	if owner := ownerOf(j.req.Name, h.path); owner != j.owner {
-		other := judgement{guard: j.guard, view: j.view, req: j.req, owner: owner}
-		if owner != "" && other.wish(ctx) {
+	// It was not open yet when the wish was read, and it may have turned up in
+	// the folder of a device that base said nothing of.
+	if owner := ownerOf(j.req.Name, h.path); owner != "" && !j.wished {
+		again := judgement{guard: j.guard, view: view{tree: j.view.tree}, req: j.req, owner: owner}
+		wished := again.wish(ctx)
+		if wished && owner != j.owner {
 			return nil, &NotFoundError{Reason: h.path + " belongs to a protected device"}
+		}
+		if wished || !j.inPlace(h) {
+			return nil, errReplaced
 		}
 	}
 	return h.take(), nil
@@ -158,18 +168,18 @@ func (j *judgement) madeOr(ctx context.Context, as Form) (*File, error) {
 		return nil, j.missing
 	}
 	f, err := j.next(ctx, as, j.base.path)
-	if err == nil && j.owner != "" && !j.inPlace() {
+	if err == nil && j.owner != "" && !j.inPlace(j.base) {
 		f.Content.Close()
 		return nil, errReplaced
 	}
 	return f, err
 }
 
-// inPlace says whether a source that opened base's path just now got the very
-// file that was judged.
-func (j *judgement) inPlace() bool {
-	info, err := j.view.tree.root.Stat(j.base.path)
-	return err == nil && stampOf(info) == stampOf(j.base.info)
+// inPlace says whether a file that was opened before the wish was read has not
+// been replaced or written to since: then it is the one the wish is about.
+func (j *judgement) inPlace(h handle) bool {
+	info, err := j.view.tree.root.Stat(h.path)
+	return err == nil && stampOf(info) == stampOf(h.info)
 }
 
 func (j *judgement) short(ctx context.Context) (*File, error) {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,6 +18,9 @@ const (
 	// once in comparePause, or when changed was called.
 	maxCompared  = 64
 	comparePause = time.Second
+
+	// maxScans is how often in a row the folders are listed while they change.
+	maxScans = 3
 
 	// maxFolderDepth bounds how deep files are looked for. Deeper ones are
 	// found by their exact name.
@@ -60,12 +64,23 @@ func (t *tree) upToDate(ctx context.Context) (*index, error) {
 	}
 	t.told.Store(false)
 	x, err := t.scan(ctx)
+	for tries := 1; err == nil && tries < maxScans && t.moved(x); tries++ {
+		x, err = t.scan(ctx)
+	}
 	if err != nil {
 		t.told.Store(true)
 		return nil, err
 	}
-	t.index.Store(x)
 	return x, nil
+}
+
+// moved says whether a folder has changed since it was listed: a file that was
+// moved from a folder not yet listed to one that already was is in neither.
+func (t *tree) moved(x *index) bool {
+	return slices.ContainsFunc(x.folders, func(f *folder) bool {
+		s, err := stampAt(t.onDisk(f))
+		return err != nil || s != f.stamp
+	})
 }
 
 // holds says whether x is still what the disk holds, as far as that is looked
@@ -102,7 +117,7 @@ func (t *tree) onDisk(f *folder) string {
 	return t.path + "/" + f.path
 }
 
-// scan makes an index from the disk. Folders that have not changed since the
+// scan makes the index anew from the disk. Folders that have not changed since the
 // last one are not read again.
 func (t *tree) scan(ctx context.Context) (*index, error) {
 	s := scan{tree: t, last: map[string]*folder{}, seen: map[place]bool{}, buffer: make([]byte, 32<<10)}
@@ -119,5 +134,7 @@ func (t *tree) scan(ctx context.Context) (*index, error) {
 		last.checked.Store(time.Now().UnixNano())
 		return last, nil
 	}
-	return newIndex(s.folders), nil
+	x := newIndex(s.folders)
+	t.index.Store(x)
+	return x, nil
 }

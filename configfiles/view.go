@@ -50,39 +50,51 @@ func (v *view) bearers(ctx context.Context, name string) iter.Seq2[handle, error
 	}
 }
 
-// found yields the files that bear the name by the rules after the first.
+// found yields the files that bear the name by the rules after the first. Where
+// a file is gone that the index names, and no other is found, it may have been
+// moved just now: then the index is compared with the disk once more.
 func (v *view) found(ctx context.Context, name string, anywhere bool) iter.Seq2[handle, error] {
 	return func(yield func(handle, error) bool) {
-		if v.index == nil {
-			x, err := v.tree.upToDate(ctx)
-			if err != nil {
-				yield(handle{}, err)
+		for moved := false; ; moved = true {
+			if v.index == nil || moved {
+				x, err := v.tree.upToDate(ctx)
+				if err != nil {
+					yield(handle{}, err)
+					return
+				}
+				if x == v.index {
+					return
+				}
+				v.index = x
+			}
+			found, gone := v.each(v.index.spelled(name), yield)
+			if !found && anywhere && !strings.Contains(name, "/") {
+				var alsoGone bool
+				found, alsoGone = v.each(v.index.named(name), yield)
+				gone = gone || alsoGone
+			}
+			if found || !gone || moved {
 				return
 			}
-			v.index = x
-		}
-		if any, more := v.each(v.index.spelled(name), yield); any || !more {
-			return
-		}
-		if anywhere && !strings.Contains(name, "/") {
-			v.each(v.index.named(name), yield)
 		}
 	}
 }
 
-// each opens those of the paths that are files: the index is a hint.
-func (v *view) each(paths iter.Seq[string], yield func(handle, error) bool) (any, more bool) {
+// each opens those of the paths that are files: the index is a hint. It says
+// whether there were any, and whether there were others that are none.
+func (v *view) each(paths iter.Seq[string], yield func(handle, error) bool) (found, gone bool) {
 	for path := range paths {
 		h, err := openIn(v.tree.root, path)
 		if errors.Is(err, fs.ErrNotExist) {
+			gone = true
 			continue
 		}
-		any = true
+		found = true
 		if !yield(h, err) {
-			return any, false
+			break
 		}
 	}
-	return any, true
+	return found, gone
 }
 
 // only returns the one file that bears the name, or the error missing if there
