@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,14 +24,16 @@ import (
 
 const masterName = "SEP001122334455.cnf.xml"
 
-// content of n bytes in which every place is recognizable.
-func content(n int) string {
+// content of n bytes. What repeats in it fits no size of a buffer.
+func content(n int) string { return strings.Repeat(lines(), n/len(lines())+1)[:n] }
+
+var lines = sync.OnceValue(func() string {
 	var b strings.Builder
-	for i := 0; b.Len() < n; i++ {
-		fmt.Fprintf(&b, "%09d\n", i)
+	for i := range 10000 {
+		fmt.Fprintf(&b, "%06d\n", i)
 	}
-	return b.String()[:n]
-}
+	return b.String()
+})
 
 var served = files{
 	"ringlist.xml":       "<r/>",
@@ -93,7 +96,7 @@ func TestAnswers(t *testing.T) {
 		{name: "head", method: "HEAD", target: "/large.bin", status: 200, header: map[string]string{"Content-Length": "307200"},
 			want: configfiles.Record{File: "large.bin", Outcome: configfiles.Served}},
 
-		{name: "first part", target: "/block.bin", lines: []string{"Range: bytes=0-9"}, status: 206, body: "000000000\n",
+		{name: "first part", target: "/block.bin", lines: []string{"Range: bytes=0-9"}, status: 206, body: "000000\n000",
 			header: map[string]string{"Content-Range": "bytes 0-9/12288", "Content-Length": "10"},
 			want:   configfiles.Record{File: "block.bin", Outcome: configfiles.Served, Bytes: 10}},
 		{name: "last part", target: "/large.bin", lines: []string{"Range: bytes=-8"}, status: 206, body: content(300 << 10)[300<<10-8:],

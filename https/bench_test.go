@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"testing"
+	"time"
 
 	"cfgsrv/configfiles"
 )
@@ -26,6 +27,7 @@ type asker struct {
 func newAsker(t testing.TB, s *site, config *tls.Config, name string, size int) *asker {
 	t.Helper()
 	p := s.dial(config)
+	p.SetDeadline(time.Time{})
 	a := &asker{Conn: p.Conn, t: t, request: []byte("GET /" + name + " HTTP/1.1\r\nHost:198.51.100.0:6970\r\n\r\n")}
 	p.Write(a.request)
 	var head []byte

@@ -59,7 +59,7 @@ func TestCurl(t *testing.T) {
 			}},
 		{"client certificate", secure, []string{"--cert", certFile, "--key", keyFile}, "/ringlist.xml", "<r/>200",
 			func(r configfiles.Record) bool { return r.Device == "SEP001122334455" }},
-		{"range", secure, []string{"--range", "10-19"}, "/block.bin", "000000001\n206", nil},
+		{"range", secure, []string{"--range", "10-19"}, "/block.bin", content(12 << 10)[10:20] + "206", nil},
 		{"range over http", plain, []string{"--range", "-10"}, "/block.bin", content(12 << 10)[12<<10-10:] + "206", nil},
 		{"time condition", plain, []string{"--time-cond", "Mon, 06 May 2024 07:08:09 GMT"}, "/block.bin", "304", nil},
 		{"missing", plain, nil, "/nothing", "File not found\n404", nil},

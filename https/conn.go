@@ -35,6 +35,7 @@ type conn struct {
 	draft     *[]byte  // gathers a small answer, so that it leaves in one write
 	sent      int64    // bytes of the answer that the transport took
 	head      int64    // how many of them are not content; negative until known
+	broken    bool     // a write has failed
 }
 
 func newConn(s *Server, tcp *net.TCPConn, config *tls.Config) *conn {
@@ -133,6 +134,7 @@ var endOfHead = []byte("\r\n\r\n")
 // wait for another request.
 func (c *conn) cutOff(err error) error {
 	if err != nil {
+		c.broken = true
 		c.TCPConn.Close()
 	}
 	return err
@@ -172,9 +174,10 @@ func (c *conn) discard() {
 // content is how many bytes of content the transport took.
 func (c *conn) content() int64 { return max(0, c.sent-max(0, c.head)) }
 
-// rest waits for the next request.
+// rest waits for the next request, and holds nothing of the last one.
 func (c *conn) rest() {
 	c.answering = false
+	c.exchange = exchange{}
 	c.conns.rest(&c.wire)
 }
 

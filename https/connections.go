@@ -267,14 +267,16 @@ func (cs *connections) applyDeadline(w *wire) error {
 // end is when w has to end for our own reasons; zero is never.
 func (cs *connections) end(w *wire) time.Time {
 	switch {
+	case w.state == serving:
+		return time.Time{}
+	case cs.isClosed() && w.state == idle:
+		return cs.closed
+	case cs.isClosed():
+		return cs.closed.Add(cs.times.drain)
 	case w.state == refused:
 		return w.since.Add(cs.times.refusal)
-	case w.state == idle && cs.isClosed():
-		return cs.closed
 	case w.state == idle && w.epoch != cs.epoch:
 		return w.since.Add(cs.times.grace)
-	case w.state == waiting && cs.isClosed():
-		return cs.closed.Add(cs.times.drain)
 	}
 	return time.Time{}
 }
@@ -307,8 +309,9 @@ func (cs *connections) close() {
 	}
 	cs.closed = time.Now()
 	cs.epoch++
-	cs.hurry(idle)
-	cs.hurry(waiting)
+	for _, s := range []state{idle, waiting, refused} {
+		cs.hurry(s)
+	}
 	if cs.running == 0 {
 		close(cs.gone)
 	}

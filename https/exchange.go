@@ -210,7 +210,6 @@ func (x *exchange) giveUp(cause error) {
 	if x.status == 0 {
 		x.refuse(http.StatusInternalServerError, configfiles.Failed, ownFault)
 	} else {
-		x.conn.discard()
 		x.outcome, x.torn = configfiles.Failed, true
 	}
 	x.cause = cause

@@ -161,6 +161,23 @@ func TestBothCertificatesOnOnePort(t *testing.T) {
 	}
 }
 
+func TestOurAlerts(t *testing.T) {
+	for alert, want := range map[tls.AlertError]string{
+		0:                         "handshake broke off",
+		alertProtocolVersion:      "client offers no common TLS version",
+		alertInternalError:        "server has a fault",
+		alertUnknownCA:            "client does not keep to the protocol",
+		alertInsufficientSecurity: "client offers no common cipher, curve or signature algorithm",
+	} {
+		if got := ourAlert(alert); got != want {
+			t.Errorf("alert %d: %q, want %q", alert, got, want)
+		}
+	}
+	if got := clientAlert(tls.AlertError(112)); got != "client broke off: unrecognized name" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestMeter(t *testing.T) {
 	m := meter{most: 2}
 	now := time.Now()

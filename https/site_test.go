@@ -283,15 +283,10 @@ func (cs *connections) count(s state) int {
 // onDisk is a source of the files in a folder.
 type onDisk struct{ dir string }
 
-// with makes a file of zeros.
+// with makes a file.
 func (d onDisk) with(t testing.TB, name string, size int) onDisk {
 	t.Helper()
-	f, err := os.Create(filepath.Join(d.dir, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if err := f.Truncate(int64(size)); err != nil {
+	if err := os.WriteFile(filepath.Join(d.dir, name), []byte(content(size)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return d

@@ -33,7 +33,6 @@ type wire struct {
 	renewed     time.Time // when the write deadline was last moved
 	taken       int64     // bytes that the kernel took
 	acked       int64     // bytes that the peer had acknowledged at the last deadline
-	broken      bool      // a write has failed
 	ending      bool      // Close has begun
 
 	place
@@ -70,7 +69,6 @@ func (w *wire) Write(p []byte) (int, error) {
 		written += n
 		w.taken += int64(n)
 		if err == nil || !w.goesOn(err) {
-			w.broken = w.broken || err != nil
 			return written, err
 		}
 	}
@@ -87,7 +85,6 @@ func (w *wire) sendFile(src *io.LimitedReader) (int64, error) {
 		// Where the kernel could not do it, bytes may be read but not sent.
 		isLost := left-src.N != n
 		if err == nil || isLost || !w.goesOn(err) {
-			w.broken = w.broken || err != nil
 			return sent, err
 		}
 	}
