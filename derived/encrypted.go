@@ -4,9 +4,9 @@ package derived
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 
 	"cfgsrv/configfiles"
@@ -14,14 +14,14 @@ import (
 	"cfgsrv/signedfile"
 )
 
-// maxConfiguration is up to which size a configuration is encrypted; phones
-// take 2 MiB.
+// maxConfiguration is up to how many bytes a configuration is encrypted, which
+// needs it in memory; phones take 2 MiB.
 const maxConfiguration = 8 << 20
 
 // openEncrypted makes the device's configuration encrypted for its certificate,
 // which must be RSA: to one of an elliptic curve nothing can be encrypted, and
 // the guard has it fetched over mutual TLS.
-func (s *Source) openEncrypted(ctx context.Context, req configfiles.Request) (*configfiles.File, error) {
+func (s *Source) openEncrypted(ctx context.Context, req configfiles.Request) (_ *configfiles.File, err error) {
 	cert, ok := s.conf.Devices.Certificate(req.Name.Device)
 	if !ok || cert.Kind != device.RSA {
 		return nil, fs.ErrNotExist
@@ -30,35 +30,39 @@ func (s *Source) openEncrypted(ctx context.Context, req configfiles.Request) (*c
 	if err != nil {
 		return nil, err
 	}
-	if base.Size > maxConfiguration {
-		return nil, errors.Join(fmt.Errorf("encrypting: the file has %d bytes, phones take 2 MiB", base.Size), base.Content.Close())
-	}
-	plain, err := readWhole(base)
+	defer func() { err = errors.Join(err, base.Content.Close()) }()
+	key := "encrypted\x00" + string(cert.Fingerprint[:]) + req.Name.Asked
+	a, err := s.fromFile(ctx, key, req, base, func(req configfiles.Request, r *reader) ([]byte, error) {
+		return s.encrypt(req.Name.Asked, cert, r)
+	})
 	if err != nil {
-		return nil, fmt.Errorf("reading the file to encrypt: %w", err)
-	}
-	sum := sha256.Sum256(plain)
-	key := "encrypted\x00" + req.Name.Asked + "\x00" + string(cert.Fingerprint[:]) + string(sum[:])
-	a, err := s.kept.get(ctx, key, func(context.Context) ([]byte, error) { return s.encrypt(req.Name.Asked, cert, plain) })
-	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("encrypting: %w", err)
 	}
 	return a.file(configfiles.Encrypted), nil
 }
 
-func (s *Source) encrypt(name string, cert device.Certificate, plain []byte) ([]byte, error) {
-	if s.conf.Healthy != nil {
-		if err := s.conf.Healthy(); err != nil {
-			return nil, fmt.Errorf("encrypting: %w", err)
-		}
+// encrypt reads a configuration and encrypts it, under a key that is made only
+// while the random source is healthy.
+func (s *Source) encrypt(name string, cert device.Certificate, r *reader) ([]byte, error) {
+	if r.left > maxConfiguration {
+		return nil, fmt.Errorf("the file has %d bytes, phones take 2 MiB", r.left)
+	}
+	plain, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
 	}
 	key, err := cert.RSAKey()
 	if err != nil {
-		return nil, fmt.Errorf("encrypting: %w", err)
+		return nil, err
+	}
+	if s.conf.Healthy != nil {
+		if err := s.conf.Healthy(); err != nil {
+			return nil, err
+		}
 	}
 	data, err := s.signer.Encrypt(signedfile.Recipient{Key: key, Name: name, Time: signingTime()}, plain)
 	if err != nil {
-		return nil, fmt.Errorf("encrypting: %w", err)
+		return nil, err
 	}
 	s.made(configfiles.Encrypted)
 	return data, nil

@@ -3,8 +3,6 @@
 package derived
 
 import (
-	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +10,9 @@ import (
 	"cfgsrv/configfiles"
 )
 
-// joined is a header in memory followed by an open file, as one content.
+// joined is a header in memory followed by an open file, as one content. A
+// reader never gets the last byte of a file that changed meanwhile: the header
+// would not go with it.
 type joined struct {
 	head []byte
 	body *configfiles.File
@@ -28,17 +28,21 @@ func (j *joined) Read(p []byte) (int, error) {
 		j.pos += int64(n)
 		return n, nil
 	}
-	if left := j.size() - j.pos; int64(len(p)) > left {
-		p = p[:left] // what was appended since belongs to no signature
-	}
-	if len(p) == 0 {
+	left := j.size() - j.pos
+	if left <= 0 {
 		return 0, io.EOF
 	}
-	n, err := j.body.Content.Read(p)
-	j.pos += int64(n)
-	if errors.Is(err, io.EOF) && j.pos < j.size() {
-		err = errChanged
+	n, err := j.body.Content.Read(p[:min(int64(len(p)), left)])
+	if errors.Is(err, io.EOF) {
+		err = nil
+		if int64(n) < left {
+			return 0, errChanged
+		}
 	}
+	if int64(n) == left && !unchanged(j.body) {
+		return 0, errChanged
+	}
+	j.pos += int64(n)
 	return n, err
 }
 
@@ -62,18 +66,3 @@ func (j *joined) Seek(offset int64, whence int) (int64, error) {
 
 // Close closes the file.
 func (j *joined) Close() error { return j.body.Content.Close() }
-
-// contextReader ends with its context.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c contextReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
-}
-
-func bytesReader(b []byte) io.Reader { return bytes.NewReader(b) }

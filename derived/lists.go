@@ -28,9 +28,9 @@ type Lists struct {
 	Emptied bool
 }
 
-// SignedByCallManager says whether CallManager signs a list: because it was
+// signedByCallManager says whether CallManager signs a list: because it was
 // asked for, or because the key of ITLRecovery is kept offline.
-func (c *Config) SignedByCallManager(k trustlist.Kind) bool {
+func (c *Config) signedByCallManager(k trustlist.Kind) bool {
 	recovery, ok := c.Certs.Pair(certs.ITLRecovery)
 	if !ok || recovery.Key == nil {
 		return true
@@ -110,7 +110,7 @@ func (c *Config) sign(spec trustlist.Spec) ([]byte, error) {
 
 func (c *Config) listSigner(k trustlist.Kind) (*x509.Certificate, crypto.Signer, error) {
 	unit := certs.ITLRecovery
-	if c.SignedByCallManager(k) {
+	if c.signedByCallManager(k) {
 		unit = certs.CallManager
 	}
 	pair, ok := c.Certs.Pair(unit)

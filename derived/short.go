@@ -34,7 +34,11 @@ func (s *Source) openShort(ctx context.Context, req configfiles.Request) (*confi
 	if req.From.Transport == configfiles.HTTPS {
 		return artefact{data: short, made: s.conf.Time}.file(configfiles.Short), nil
 	}
-	return s.sign(ctx, req.Name.Asked, short, configfiles.Short)
+	a, err := s.signed("short\x00"+req.Name.Asked, req.Name.Asked, short)
+	if err != nil {
+		return nil, err
+	}
+	return a.file(configfiles.Short), nil
 }
 
 // readMaster reads the device's own file. Of one that cannot be read the short
@@ -92,12 +96,20 @@ func authMode(text string) int {
 
 // inner writes what stands between an element's tags.
 func inner(e configfiles.Element) []byte {
-	var b bytes.Buffer
+	var b bytes.Buffer // does not fail
 	if len(e.Children) == 0 {
-		xml.EscapeText(&b, []byte(e.Text)) // a Buffer does not fail
+		xml.EscapeText(&b, []byte(e.Text))
 	}
 	for _, c := range e.Children {
-		fmt.Fprintf(&b, "<%s>%s</%[1]s>", c.Name, inner(c))
+		b.WriteString("<" + c.Name)
+		for _, a := range c.Attr {
+			b.WriteString(" " + a.Name.Local + `="`)
+			xml.EscapeText(&b, []byte(a.Value))
+			b.WriteByte('"')
+		}
+		b.WriteByte('>')
+		b.Write(inner(c))
+		b.WriteString("</" + c.Name + ">")
 	}
 	return b.Bytes()
 }

@@ -5,14 +5,14 @@
 // configurations and the short form.
 //
 // What it makes is a function of the snapshot, the input and the time alone,
-// made on first request, once however many ask, and kept as long as the Source.
-// A new generation has a new Source; nothing is ever invalidated.
+// made on first request, once however many ask at the same time, and kept with
+// the Source by the content it was made from. A new generation has a new
+// Source; nothing is ever invalidated.
 package derived
 
 import (
 	"context"
 	"crypto"
-	"errors"
 	"fmt"
 	"io/fs"
 	"time"
@@ -56,6 +56,10 @@ type Config struct {
 	Made func(configfiles.Form)
 }
 
+// maxKept bounds the bytes of the artefacts that a generation keeps. Some 80,000
+// headers of signed files fit, or 4,000 encrypted configurations.
+const maxKept = 64 << 20
+
 // Source makes the derived files of one generation.
 type Source struct {
 	conf   Config
@@ -76,7 +80,7 @@ func New(conf Config) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("signing files with %s: %w", certs.CallManager, err)
 	}
-	s := &Source{conf: conf, signer: signer, kept: newStore()}
+	s := &Source{conf: conf, signer: signer, kept: newStore(maxKept)}
 	if s.itl, err = conf.buildITL(); err != nil {
 		return nil, fmt.Errorf("building the ITL: %w", err)
 	}
@@ -129,6 +133,3 @@ func (s *Source) made(f configfiles.Form) {
 		s.conf.Made(f)
 	}
 }
-
-// errChanged means that a file was written to while it was read.
-var errChanged = errors.New("the file changed while it was read")

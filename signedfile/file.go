@@ -108,6 +108,10 @@ func (h *Header) SignedBy() SignerInfo { return h.tlv.Signer() }
 // Encrypted says whether the content has to be decrypted.
 func (h *Header) Encrypted() bool { return h.encryption != nil }
 
+// Firmware says whether this is one of Cisco's own firmware files, whose version
+// is 1.1 (FORMATS 3). No known certificate verifies them.
+func (h *Header) Firmware() bool { return h.tlv.Version() == firmwareVersion }
+
 // CheckName says why a phone that asked for a file by this name would not take
 // it: it compares the name with the one inside.
 func (h *Header) CheckName(asked string) error {
@@ -139,7 +143,7 @@ func (h *Header) Verify(body io.Reader, candidates ...*x509.Certificate) (*x509.
 	if named {
 		return nil, fmt.Errorf("checking the signature of %s: %w", h.SignedBy(), ErrSignature)
 	}
-	return nil, fmt.Errorf("%w: the file is signed by %s, whose certificate was not given", ErrSignature, h.SignedBy())
+	return nil, fmt.Errorf("%w: the file is signed by %s, whose certificate is not among those tried", ErrSignature, h.SignedBy())
 }
 
 // Verify is [Header.Verify] of a file in memory.

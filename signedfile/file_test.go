@@ -115,6 +115,9 @@ func TestVerifyTakesAnyLayout(t *testing.T) {
 			if !bytes.Equal(f.Marshal(), data) {
 				t.Error("marshalled to other bytes")
 			}
+			if !f.Firmware() {
+				t.Error("version 1.1 is not taken for firmware")
+			}
 		})
 	}
 }
@@ -125,7 +128,7 @@ func TestVerifyRefuses(t *testing.T) {
 	const who = "CN=ucm-a.example.test,O=Example Org,OU=Lab,L=Anytown,ST=ZZ,C=US (serial 0B:7F:5C:DA:DF:B4:3C:9B:34:16:3D:AF:09:A6:39:9B)"
 	ec := *tlvtest.Key(t, "callmanager-ec384").Cert
 	ec.SerialNumber = cm.SerialNumber
-	notGiven := "the signature does not verify: the file is signed by " + who + ", whose certificate was not given"
+	notGiven := "the signature does not verify: the file is signed by " + who + ", whose certificate is not among those tried"
 	for name, test := range map[string]struct {
 		candidates []*x509.Certificate
 		want       string
@@ -143,6 +146,14 @@ func TestVerifyRefuses(t *testing.T) {
 	}
 	if _, err := f.Header.Verify(iotest.ErrReader(errDisk), cm); !errors.Is(err, errDisk) || errors.Is(err, ErrSignature) {
 		t.Errorf("a broken reader gives %v", err)
+	}
+}
+
+func TestOursIsNoFirmware(t *testing.T) {
+	for _, name := range []string{"sgn/one.xml.sgn", "enc/sha1-rsa2048/*.enc.sgn"} {
+		if mustParse(t, tlvtest.Read(t, name)).Firmware() {
+			t.Errorf("%s is taken for firmware", name)
+		}
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 // Versions in tag 1 (FORMATS 3, 4.1).
 var (
 	signedVersion    = tlv.Version{Major: 1, Minor: 0}
+	firmwareVersion  = tlv.Version{Major: 1, Minor: 1}
 	encryptedVersion = tlv.Version{Major: 2, Minor: 0}
 )
 
