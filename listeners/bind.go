@@ -70,6 +70,11 @@ func (e *BindError) port() string {
 	return strings.TrimSpace(strings.ToUpper(e.network()) + " port " + portOf(e.Addr))
 }
 
+// heldBy says whether r has, or had, the port that is in use.
+func (e *BindError) heldBy(r *server) bool {
+	return family(r.Addr().Network()) == e.network() && portOf(r.Addr().String()) == portOf(e.Addr)
+}
+
 // network is tcp or udp, or empty if the error does not tell.
 func (e *BindError) network() string {
 	var op *net.OpError

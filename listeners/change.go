@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"syscall"
+	"time"
 )
 
 // Wanted is one listener that should run.
@@ -42,7 +43,7 @@ func (s *Set) Prepare(ctx context.Context, wanted []Wanted) (*Change, error) {
 		return nil, fmt.Errorf("waiting for another change of the listeners: %w", ctx.Err())
 	}
 	c := &Change{set: s}
-	if err := c.bind(wanted); err != nil {
+	if err := c.bind(ctx, wanted); err != nil {
 		c.Abort()
 		return nil, err
 	}
@@ -51,7 +52,7 @@ func (s *Set) Prepare(ctx context.Context, wanted []Wanted) (*Change, error) {
 
 // bind sorts the wanted listeners into kept and fresh ones, and what runs into
 // kept and removed ones.
-func (c *Change) bind(wanted []Wanted) error {
+func (c *Change) bind(ctx context.Context, wanted []Wanted) error {
 	c.set.mu.Lock()
 	running, closed := c.set.running, c.set.closed
 	c.set.mu.Unlock()
@@ -60,7 +61,7 @@ func (c *Change) bind(wanted []Wanted) error {
 	}
 	var faults []error
 	for _, w := range wanted {
-		if err := c.add(w, running); err != nil {
+		if err := c.add(ctx, w, running); err != nil {
 			faults = append(faults, err)
 		}
 	}
@@ -77,7 +78,7 @@ func (c *Change) bind(wanted []Wanted) error {
 
 // add takes over the listener that w stands for if it is among the running
 // ones, and else makes it.
-func (c *Change) add(w Wanted, running []*server) error {
+func (c *Change) add(ctx context.Context, w Wanted, running []*server) error {
 	if slices.ContainsFunc(c.next, func(r *server) bool { return r.name == w.Name }) {
 		return &BindError{Listener: w.Name, Addr: w.Addr, Err: errors.New("two listeners of one name are wanted")}
 	}
@@ -86,14 +87,41 @@ func (c *Change) add(w Wanted, running []*server) error {
 		c.next = append(c.next, running[i])
 		return nil
 	}
-	l, err := w.Listen()
+	l, err := c.listen(ctx, w)
 	if err != nil {
-		return &BindError{Listener: w.Name, Addr: w.Addr, Err: err}
+		return err
 	}
 	r := &server{Listener: l, name: w.Name, addr: w.Addr}
 	c.next = append(c.next, r)
 	c.fresh = append(c.fresh, r)
 	return nil
+}
+
+// closing is how long a removed listener may take to close its socket, which
+// each does before it drains.
+const closing = 2 * time.Second
+
+// listen makes a listener. It waits for the port while that is about to be given
+// up by a listener of ours: who stops one and starts it again at once must not
+// fail.
+func (c *Change) listen(ctx context.Context, w Wanted) (Listener, error) {
+	ctx, cancel := context.WithTimeout(ctx, closing)
+	defer cancel()
+	for {
+		l, err := w.Listen()
+		if err == nil {
+			return l, nil
+		}
+		fault := &BindError{Listener: w.Name, Addr: w.Addr, Err: err}
+		if !errors.Is(err, syscall.EADDRINUSE) || !c.set.isLeaving(fault) {
+			return nil, fault
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fault
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
 }
 
 // findHolder notes in the error of a taken port which of our own listeners has
@@ -103,20 +131,17 @@ func (c *Change) findHolder(err error) {
 	if !errors.As(err, &e) || !errors.Is(err, syscall.EADDRINUSE) {
 		return
 	}
-	has := func(r *server) bool {
-		return family(r.Addr().Network()) == e.network() && portOf(r.Addr().String()) == portOf(e.Addr)
-	}
-	if i := slices.IndexFunc(c.next, has); i >= 0 {
+	if i := slices.IndexFunc(c.next, e.heldBy); i >= 0 {
 		e.Holder = c.next[i].name
-	} else if i := slices.IndexFunc(c.removed, has); i >= 0 {
+	} else if i := slices.IndexFunc(c.removed, e.heldBy); i >= 0 {
 		e.Holder, e.Leaving = c.removed[i].name, true
 	}
 }
 
 // Commit makes the wanted listeners the running ones, as generation gen: it
-// serves the new, restarts the kept, and drains the removed in the background.
-// The caller has put the generation in place before. After Shutdown it is
-// Abort.
+// serves the new, restarts the kept unless they are in that generation already,
+// and drains the removed in the background. The caller has put the generation
+// in place before. After Shutdown it is Abort.
 func (c *Change) Commit(gen uint64) {
 	if c.ended {
 		return
@@ -126,12 +151,14 @@ func (c *Change) Commit(gen uint64) {
 		return
 	}
 	for _, r := range c.next {
-		if slices.Contains(c.fresh, r) {
+		switch {
+		case slices.Contains(c.fresh, r):
 			c.set.log.Info("listener started", "listener", r.name, "addr", r.Addr().String(), "gen", gen)
-			continue
+		case r.gen != gen:
+			r.Restart()
+			c.set.log.Info("listener restarted", "listener", r.name, "gen", gen)
 		}
-		r.Restart()
-		c.set.log.Info("listener restarted", "listener", r.name, "gen", gen)
+		r.gen = gen
 	}
 	c.end()
 }

@@ -43,6 +43,7 @@ type Set struct {
 
 	mu      sync.Mutex
 	running []*server // in the order of the last change
+	leaving []*server // removed and not yet drained
 	closed  bool      // nothing is added to work any more
 }
 
@@ -50,6 +51,7 @@ type Set struct {
 type server struct {
 	Listener
 	name, addr string
+	gen        uint64 // of the last change; the open Change has it
 }
 
 // New returns an empty Set, to be released by Shutdown.
@@ -137,6 +139,7 @@ func (s *Set) replace(next, fresh, removed []*server) bool {
 		return false
 	}
 	s.running = next
+	s.leaving = append(s.leaving, removed...)
 	for _, r := range fresh {
 		s.work.Go(func() { s.serve(r) })
 	}
@@ -165,6 +168,18 @@ func (s *Set) retire(r *server) {
 	if err := s.stop(ctx, r); err != nil {
 		s.log.Warn("listener cut", "listener", r.name, "err", err)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.leaving = slices.DeleteFunc(s.leaving, func(l *server) bool { return l == r })
+}
+
+// isLeaving says whether a listener that was removed had the port that err says
+// is taken. Draining, it has it no longer, but for the moment until its socket
+// is closed.
+func (s *Set) isLeaving(err *BindError) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.leaving, err.heldBy)
 }
 
 // join makes one error of those that are not nil.

@@ -168,6 +168,65 @@ func TestRestartKeepsSocketsAndWhatIsUnderWay(t *testing.T) {
 	}
 }
 
+func TestChangeWithinAGenerationRestartsNothing(t *testing.T) {
+	s, book := newSet(t)
+	prepare(t, s, tcp("http", anyPort), tcp("phones", anyPort)).Commit(1)
+	prepare(t, s, tcp("http", anyPort)).Commit(1)                        // one stopped
+	prepare(t, s, tcp("http", anyPort), tcp("phones", anyPort)).Commit(1) // and started
+	wantGeneration(t, begin(t, addrOf(t, s, "http")), 1)
+	prepare(t, s, tcp("http", anyPort), tcp("phones", anyPort)).Commit(2)
+	wantGeneration(t, begin(t, addrOf(t, s, "http")), 2)
+
+	want := []string{
+		`msg="listener started" listener=http gen=1`,
+		`msg="listener started" listener=phones gen=1`,
+		`msg="listener started" listener=phones gen=1`,
+		`msg="listener restarted" listener=http gen=2`,
+		`msg="listener restarted" listener=phones gen=2`,
+	}
+	got := slices.DeleteFunc(book.lines(), func(l string) bool { return strings.Contains(l, "listener stopped") })
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// lingering keeps its socket a moment longer than it takes to begin the end.
+type lingering struct {
+	*listenertest.TCP
+	leave chan struct{}
+}
+
+func (l lingering) Shutdown(ctx context.Context) error {
+	<-l.leave
+	return l.TCP.Shutdown(ctx)
+}
+
+func TestStartWaitsForTheSocketOfTheOneThatLeaves(t *testing.T) {
+	s, _ := newSet(t)
+	inner, err := listenertest.NewTCP(anyPort)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := lingering{inner, make(chan struct{})}
+	prepare(t, s, listeners.Wanted{Name: "http", Listen: func() (listeners.Listener, error) { return old, nil }}).Commit(1)
+	prepare(t, s).Commit(1)
+
+	again := tcp("http", inner.Addr().String())
+	var tries int
+	listen := again.Listen
+	again.Listen = func() (listeners.Listener, error) {
+		if tries++; tries == 2 { // the first has failed
+			close(old.leave)
+		}
+		return listen()
+	}
+	prepare(t, s, again).Commit(1)
+	if tries < 2 {
+		t.Errorf("bound at the first try")
+	}
+	wantGeneration(t, begin(t, addrOf(t, s, "http")), 1)
+}
+
 func TestFailedPrepareChangesNothing(t *testing.T) {
 	s, _ := newSet(t)
 	prepare(t, s, tcp("http", anyPort)).Commit(1)
