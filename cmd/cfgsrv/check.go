@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -75,19 +76,24 @@ func (l *loader) check(ctx context.Context) report {
 	s, _ := l.settings() // its faults come from load
 	l.lenient = true
 	r.noteMissing(l.data, &s)
-	_, f := l.load(ctx)
-	for _, err := range append(f.faults, f.complaints...) {
+	g, f := l.load(ctx)
+	r.add(f)
+	switch {
+	case g != nil:
+		r.add(g.inspect(ctx))
+	case l.directory != nil:
+		r.add(findings{complaints: l.directory.Faults(ctx)})
+	}
+	return r
+}
+
+func (r *report) add(f findings) {
+	for _, err := range slices.Concat(f.faults, f.complaints) {
 		r.Faults = append(r.Faults, err.Error())
 	}
 	for _, err := range f.warnings {
 		r.Warnings = append(r.Warnings, err.Error())
 	}
-	if l.directory != nil {
-		for _, err := range l.directory.Faults(ctx) {
-			r.Faults = append(r.Faults, err.Error())
-		}
-	}
-	return r
 }
 
 // noteMissing notes what serve would make: it is no fault that it is not there.

@@ -20,6 +20,8 @@ type clusterState struct {
 	CTLByCallManager bool `json:"ctlByCallManager,omitempty"`
 	// PrepareMigration hands out an ITL without servers.
 	PrepareMigration bool `json:"prepareMigration,omitempty"`
+	// OfflineCA leaves LSCs to an external issuer (utils capf csr).
+	OfflineCA bool `json:"offlineCA,omitempty"`
 }
 
 // generationState is the folder of what a generation follows from besides

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"cfgsrv/capf"
 	"cfgsrv/certs"
 	"cfgsrv/configfiles"
 	"cfgsrv/derived"
@@ -27,6 +28,7 @@ type generation struct {
 	// directory is files/; it lives as long as the setting names it.
 	directory *configfiles.Directory
 	derived   *derived.Source
+	capf      capf.Generation
 	files     configfiles.Source
 	tls       map[string]*tls.Config   // by listener
 	judges    map[string]*device.Judge // by listener

@@ -27,6 +27,8 @@ type getOptions struct {
 	device    string
 	cert, key string
 	timeout   time.Duration
+	// authString authenticates an enrolment.
+	authString string
 }
 
 // getPorts are the transports of get and the ports they default to.
@@ -44,6 +46,9 @@ func (p *program) getCommand() *cobra.Command {
 		Example: "  cfgsrv get --server ucm1 SEP001122334455.cnf.xml\n" +
 			"  cfgsrv get --transport phones --cert lsc.pem --key lsc.key --device SEP001122334455",
 		RunE: func(cmd *cobra.Command, names []string) error {
+			if o.transport == "capf" {
+				return p.getCAPF(cmd.Context(), o)
+			}
 			if len(names) == 0 && o.device != "" {
 				names = []string{o.device + ".cnf.xml"}
 			}
@@ -67,11 +72,12 @@ func (p *program) getCommand() *cobra.Command {
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&o.transport, "transport", "tftp", "tftp, http, phones (6971) or jabber (6972)")
+	fl.StringVar(&o.transport, "transport", "tftp", "tftp, http, phones (6971) or jabber (6972); capf enrols the device")
 	fl.StringVar(&o.server, "server", "127.0.0.1", "HOST or HOST:PORT of the server")
 	fl.StringVar(&o.device, "device", "", "the device to be, such as SEP001122334455")
 	fl.StringVar(&o.cert, "cert", "", "PEM file with the certificate to present, such as the device's LSC")
 	fl.StringVar(&o.key, "key", "", "PEM file with its key")
+	fl.StringVar(&o.authString, "auth-string", "", "with capf: the digits to authenticate with")
 	fl.DurationVar(&o.timeout, "timeout", 10*time.Minute, "time limit for one file")
 	return cmd
 }

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"cfgsrv/capf"
 	"cfgsrv/certs"
 	"cfgsrv/configfiles"
 	"cfgsrv/derived"
@@ -36,7 +37,9 @@ type loader struct {
 	// healthy says why no key may be made, made counts what was made; nil: not
 	// asked, not counted.
 	healthy func() error
-	made    func(configfiles.Form)
+	// enrolments is the record of state/; nil: none is pending and none revoked.
+	enrolments *capf.Store
+	made       func(configfiles.Form)
 
 	number    uint64
 	directory *configfiles.Directory
@@ -95,6 +98,9 @@ func (l *loader) load(ctx context.Context) (*generation, findings) {
 	g := &generation{loaded: time.Now(), settings: s}
 	l.loadCertificates(g, &f)
 	l.loadDevices(g, &f)
+	if g.certs != nil {
+		l.prepareCAPF(g, &f)
+	}
 	if err := l.openDirectory(s.Files); err != nil {
 		f.faults = append(f.faults, err)
 	}
@@ -105,10 +111,10 @@ func (l *loader) load(ctx context.Context) (*generation, findings) {
 		return nil, f
 	}
 	l.number++
-	g.number, g.directory = l.number, l.directory
+	g.number, g.directory, g.capf.Number = l.number, l.directory, l.number
 	g.files = &configfiles.Guard{
 		Directory: l.directory,
-		Devices:   knownDevices{g.devices},
+		Devices:   knownDevices{g.devices, l.enrolments},
 		Next:      g.derived,
 	}
 	return g, f
@@ -178,14 +184,18 @@ func (l *loader) judge(g *generation, store certs.Store) *device.Judge {
 	if capf, ok := g.certs.Pair(certs.CAPF); ok {
 		roots.AddCert(capf.Leaf())
 	}
-	return &device.Judge{Roots: roots, Known: g.devices}
+	judge := &device.Judge{Roots: roots, Known: g.devices}
+	if l.enrolments != nil {
+		judge.Revoked = l.enrolments.Revoked
+	}
+	return judge
 }
 
 // derive makes the source of what follows from the certificates.
 func (l *loader) derive(g *generation, f *findings) {
 	c := &g.settings.Cluster
 	conf := derived.Config{
-		Certs: g.certs, Files: l.directory, Devices: knownDevices{g.devices}, Time: g.loaded.Truncate(time.Second),
+		Certs: g.certs, Files: l.directory, Devices: knownDevices{g.devices, l.enrolments}, Time: g.loaded.Truncate(time.Second),
 		Digest: signatureDigest(c.FileSignatureAlgorithm), CAPFPort: capfPort(&g.settings),
 		Lists: derived.Lists{
 			Host: c.Host, Mixed: c.SecurityMode == modeMixed, SignerVersion: signerVersion(c.ITLSignerVersion),
@@ -266,20 +276,6 @@ func (l *loader) close() {
 		}
 	}
 }
-
-// knownDevices answers the guard's questions about devices.
-type knownDevices struct{ certificates *device.Certificates }
-
-func (k knownDevices) Certificate(n device.Name) (device.Certificate, bool) {
-	return k.certificates.Get(n)
-}
-
-func (k knownDevices) Pending(n device.Name) bool {
-	_, pending := k.Enrolment(n)
-	return pending
-}
-
-func (k knownDevices) Enrolment(device.Name) (mode int, pending bool) { return 0, false }
 
 // separate takes an error of certs apart, one for each fault.
 func separate(err error) []error {

@@ -18,13 +18,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"cfgsrv/certs"
-	"cfgsrv/configfiles"
 	"cfgsrv/entropy"
-	"cfgsrv/https"
 	"cfgsrv/listeners"
 	"cfgsrv/reload"
 	"cfgsrv/status"
-	"cfgsrv/tftp"
 )
 
 // drainTime is how long what is under way may take after SIGTERM; the whole end
@@ -136,6 +133,9 @@ func (p *program) serve(ctx context.Context, l *loader) error {
 	if s.services, err = openServices(l.data); err != nil {
 		return err
 	}
+	if l.enrolments, err = openEnrolments(ctx, l.data); err != nil {
+		return err
+	}
 	if err := entropy.Ready(ctx, s.log); err != nil {
 		return err
 	}
@@ -209,6 +209,9 @@ func (s *server) run(ctx context.Context, hup <-chan os.Signal, certsFolder stri
 			return errors.Join(err, control.ln.Close())
 		}
 	}
+	if err := s.observe(ctx, g); err != nil {
+		return errors.Join(err, control.ln.Close())
+	}
 	s.publish(g)
 	change.Commit(g.number)
 	return s.work(ctx, hup, control)
@@ -249,168 +252,4 @@ func (s *server) shutdown() error {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	return s.set.Shutdown(ctx)
-}
-
-// wanted lists the listeners that a generation asks for.
-func (s *server) wanted(g *generation) []listeners.Wanted {
-	var all []listeners.Wanted
-	for _, l := range g.settings.Listen.all() {
-		if l.addr == off || !s.services.runs(l.name) || l.name == "capf" || l.name == "tvs" {
-			continue
-		}
-		all = append(all, listeners.Wanted{Name: l.name, Addr: l.addr, Listen: s.listen(l.name, l.addr)})
-	}
-	return all
-}
-
-// listen is how a listener comes to be.
-func (s *server) listen(name, addr string) func() (listeners.Listener, error) {
-	switch name {
-	case "tftp":
-		return func() (listeners.Listener, error) {
-			return tftp.New(tftp.Config{
-				Listener: name, Addr: addr, Log: s.log, Record: s.record,
-				Generation: func() tftp.Generation { return s.live.current().forTFTP() },
-			})
-		}
-	case "status":
-		return func() (listeners.Listener, error) {
-			return status.New(status.Config{
-				Addr: addr, Overview: s.overview, Metrics: s.metrics, Book: s.book, Log: s.log, Token: s.statusToken,
-			})
-		}
-	default:
-		return func() (listeners.Listener, error) {
-			return https.New(https.Config{
-				Listener: name, Addr: addr, Log: s.log, Record: s.record,
-				Generation: func() https.Generation { return s.live.current().forHTTPS(name) },
-			})
-		}
-	}
-}
-
-// publish makes g the running generation.
-func (s *server) publish(g *generation) {
-	s.level.Set(logLevel(g.settings.Log.Level))
-	s.live.store(g)
-	ends := map[string]time.Time{}
-	for _, u := range certs.Units() {
-		if pair, ok := g.certs.Pair(u); ok {
-			ends[string(u)] = pair.Leaf().NotAfter
-		}
-	}
-	s.metrics.Generation(g.number, ends)
-}
-
-const reasonHangup = "SIGHUP"
-
-// reload loads the disk again if it has changed or somebody asks for it, and
-// makes it the running generation if nothing is wrong with it.
-func (s *server) reload(ctx context.Context, reason string) error {
-	mark := s.mark(s.live.current().settings.Certs)
-	if mark == s.tried && reason != reasonHangup {
-		return nil
-	}
-	s.tried = mark
-	s.supervisor.reloading()
-	err := s.advance(ctx)
-	s.metrics.Reloaded(err)
-	s.fault.set(err)
-	g := s.live.current()
-	if err != nil {
-		s.supervisor.ready(fmt.Sprintf("still serving generation %d: the last change has a fault", g.number))
-		return fmt.Errorf("generation %d goes on: %w", g.number, err)
-	}
-	s.supervisor.ready(fmt.Sprintf("serving generation %d", g.number))
-	return nil
-}
-
-// advance moves to the next generation, or changes nothing.
-func (s *server) advance(ctx context.Context) error {
-	if err := certs.Recover(s.live.current().settings.Certs); err != nil {
-		return fmt.Errorf("finishing a replaced certificate: %w", err)
-	}
-	g, f := s.loader.load(ctx)
-	if g == nil {
-		return f.asError()
-	}
-	change, err := s.set.Prepare(ctx, s.wanted(g))
-	if err != nil {
-		return err
-	}
-	if err := s.random.configure(ctx, g.settings.Entropy, !s.services.runs(entropyDaemon)); err != nil {
-		change.Abort()
-		return err
-	}
-	s.tell(f)
-	s.publish(g)
-	change.Commit(g.number)
-	return nil
-}
-
-// tell logs what is wrong without being a fault.
-func (s *server) tell(f findings) {
-	for _, err := range f.complaints {
-		s.log.Error("closed for one device", "err", err)
-	}
-	for _, err := range f.warnings {
-		s.log.Warn("certificates", "err", err)
-	}
-}
-
-func (s *server) mark(certs string) diskMark { return markDisk(s.loader.data, certs) }
-
-// watched are the folders whose change may mean a new generation.
-func (s *server) watched() []string {
-	dir := s.live.current().settings.Certs
-	all := []string{dir, s.loader.data.lsc(), s.loader.data.generationState()}
-	for _, store := range certs.Stores() {
-		all = append(all, filepath.Join(dir, string(store)))
-	}
-	return all
-}
-
-// watchFiles keeps the index of files/ equal to the disk.
-func (s *server) watchFiles(ctx context.Context) {
-	reload.Watch(ctx, reload.WatchConfig{
-		Folders: func() []string { return s.filesFolders(ctx) },
-		Changed: func(string) { s.live.current().directory.Changed() },
-		Log:     s.log,
-	})
-}
-
-func (s *server) filesFolders(ctx context.Context) []string {
-	folders, err := s.live.current().directory.Folders(ctx)
-	if err != nil && ctx.Err() == nil {
-		s.log.Error("listing the folders of files/", "err", err)
-	}
-	return folders
-}
-
-// record writes the log record of one request, and remembers it for people and
-// monitoring.
-func (s *server) record(ctx context.Context, r configfiles.Record) {
-	r.Log(ctx, s.log)
-	q := status.Request{
-		At: time.Now(), Listener: r.Listener, Remote: r.Remote.String(), Device: string(r.Device), File: r.File,
-		Outcome: string(r.Outcome), Reason: r.Reason, Bytes: r.Bytes, Took: r.Took, Gen: r.Gen,
-	}
-	if r.Outcome == configfiles.Served || r.Outcome == configfiles.Aborted {
-		q.As = r.As.String()
-	}
-	if t := r.TLS; t != nil {
-		q.TLS, q.Cipher, q.Cert, q.Client = t.Version, t.Cipher, t.Cert, t.Client
-	}
-	s.metrics.Request(q)
-	s.book.Record(q)
-}
-
-// countMade counts what follows from the certificates.
-func (s *server) countMade(f configfiles.Form) {
-	switch f {
-	case configfiles.Encrypted:
-		s.metrics.Encrypted()
-	default:
-		s.metrics.Signed()
-	}
 }

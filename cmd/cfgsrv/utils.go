@@ -15,7 +15,7 @@ import (
 
 func (p *program) utilsCommand() *cobra.Command {
 	utils := &cobra.Command{Use: "utils", Short: "Trust lists, enrolment and services", RunE: groupCommand}
-	utils.AddCommand(p.ctlCommand(), p.itlCommand(), p.serviceCommand())
+	utils.AddCommand(p.capfCommand(), p.ctlCommand(), p.itlCommand(), p.serviceCommand())
 	return utils
 }
 

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"cfgsrv/capf"
+	"cfgsrv/certs"
+	"cfgsrv/reload"
+)
+
+// publish makes g the running generation.
+func (s *server) publish(g *generation) {
+	s.level.Set(logLevel(g.settings.Log.Level))
+	s.live.store(g)
+	ends := map[string]time.Time{}
+	for _, u := range certs.Units() {
+		if pair, ok := g.certs.Pair(u); ok {
+			ends[string(u)] = pair.Leaf().NotAfter
+		}
+	}
+	s.metrics.Generation(g.number, ends)
+}
+
+const reasonHangup = "SIGHUP"
+
+// reload loads the disk again if it has changed or somebody asks for it, and
+// makes it the running generation if nothing is wrong with it.
+func (s *server) reload(ctx context.Context, reason string) error {
+	mark := s.mark(s.live.current().settings.Certs)
+	if mark == s.tried && reason != reasonHangup {
+		return nil
+	}
+	s.tried = mark
+	s.supervisor.reloading()
+	err := s.advance(ctx)
+	s.metrics.Reloaded(err)
+	s.fault.set(err)
+	g := s.live.current()
+	if err != nil {
+		s.supervisor.ready(fmt.Sprintf("still serving generation %d: the last change has a fault", g.number))
+		return fmt.Errorf("generation %d goes on: %w", g.number, err)
+	}
+	s.supervisor.ready(fmt.Sprintf("serving generation %d", g.number))
+	return nil
+}
+
+// advance moves to the next generation, or changes nothing.
+func (s *server) advance(ctx context.Context) error {
+	if err := certs.Recover(s.live.current().settings.Certs); err != nil {
+		return fmt.Errorf("finishing a replaced certificate: %w", err)
+	}
+	g, f := s.loader.load(ctx)
+	if g == nil {
+		return f.asError()
+	}
+	change, err := s.set.Prepare(ctx, s.wanted(g))
+	if err != nil {
+		return err
+	}
+	if err := s.random.configure(ctx, g.settings.Entropy, !s.services.runs(entropyDaemon)); err != nil {
+		change.Abort()
+		return err
+	}
+	if err := s.observe(ctx, g); err != nil {
+		change.Abort()
+		return err
+	}
+	s.tell(f)
+	s.publish(g)
+	change.Commit(g.number)
+	return nil
+}
+
+// observe lets the record of enrolments see lsc/: a certificate that was
+// removed or replaced there is refused from now on.
+func (s *server) observe(ctx context.Context, g *generation) error {
+	if err := s.loader.enrolments.Observe(ctx, capf.Folder(s.loader.data.lsc()), g.devices.All()); err != nil {
+		return fmt.Errorf("comparing lsc/ with the record of enrolments: %w", err)
+	}
+	return nil
+}
+
+// tell logs what is wrong without being a fault.
+func (s *server) tell(f findings) {
+	for _, err := range f.complaints {
+		s.log.Error("closed for one device", "err", err)
+	}
+	for _, err := range f.warnings {
+		s.log.Warn("certificates", "err", err)
+	}
+}
+
+func (s *server) mark(certs string) diskMark { return markDisk(s.loader.data, certs) }
+
+// watched are the folders whose change may mean a new generation.
+func (s *server) watched() []string {
+	dir := s.live.current().settings.Certs
+	all := []string{dir, s.loader.data.lsc(), s.loader.data.generationState()}
+	for _, store := range certs.Stores() {
+		all = append(all, filepath.Join(dir, string(store)))
+	}
+	return all
+}
+
+// watchFiles keeps the index of files/ equal to the disk.
+func (s *server) watchFiles(ctx context.Context) {
+	reload.Watch(ctx, reload.WatchConfig{
+		Folders: func() []string { return s.filesFolders(ctx) },
+		Changed: func(string) { s.live.current().directory.Changed() },
+		Log:     s.log,
+	})
+}
+
+func (s *server) filesFolders(ctx context.Context) []string {
+	folders, err := s.live.current().directory.Folders(ctx)
+	if err != nil && ctx.Err() == nil {
+		s.log.Error("listing the folders of files/", "err", err)
+	}
+	return folders
+}
