@@ -3,29 +3,34 @@
 package capf
 
 import (
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"math/big"
 	"strings"
 	"testing"
 	"time"
 
+	"cfgsrv/capf/internal/wire"
 	"cfgsrv/certs/certstest"
 	"cfgsrv/device"
 )
 
 func ptr[T any](v T) *T { return &v }
 
-// device makes an identity that our CAPF issued.
 func ownLSC(t testing.TB, d certstest.Device) certstest.Identity {
 	t.Helper()
-	return certstest.CAPF(t).Issue(t, d)
+	return ownCA().Issue(t, d)
 }
 
 func TestAuthentication(t *testing.T) {
 	cisco := certstest.NewCA(t, "Manufacturing CA") // stands in CAPF-trust
 	trust := func(_ *Config, g *Generation) {
-		g.Trusted = pool(certstest.CAPF(t).Cert(), cisco.Cert())
+		g.Trusted = pool(ownCA().Cert(), cisco.Cert())
 	}
 	lsc := ownLSC(t, certstest.Device{CN: string(phone)})
 	lscRSA := ownLSC(t, certstest.Device{CN: string(phone), Key: certstest.RSA2048})
@@ -156,6 +161,28 @@ func TestUnreadableFileClosesDevice(t *testing.T) {
 	}
 	o.order(phone, Order{Operation: Install}) // which replaces it
 	o.enrol(o.caller())
+}
+
+// An answer that takes seconds to check is not checked.
+func TestHugeKey(t *testing.T) {
+	key := certstest.Key(t, certstest.P256)
+	huge := &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 100_000, 1), E: 65537}
+	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(1)}, ownCA().Cert(), huge, ownCA().Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := wire.MakeCertificate(wire.LSC, der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signature, err := sign(key, crypto.SHA1, signedData(string(phone), der))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := wire.Message{Elements: wire.Elements{own, {Tag: wire.SignedData, Value: signature}}}
+	if c, err := parseIdentity(m, string(phone)); err == nil || !strings.Contains(err.Error(), "100001 bits") {
+		t.Errorf("parseIdentity = %v, %v", c, err)
+	}
 }
 
 func TestGuessing(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // database lets the server and the commands use one bbolt file side by side.
@@ -118,14 +119,14 @@ func (d *database) openPatiently(ctx context.Context) (*bolt.DB, error) {
 			d.users = 1
 			return d.db, nil
 		}
-		if !errors.Is(err, bolt.ErrTimeout) {
+		if !errors.Is(err, bolterrors.ErrTimeout) {
 			return nil, err
 		}
 		pause = retry
 	}
 }
 
-// open needs d.turn. It makes one attempt, whose error is bolt.ErrTimeout if
+// open needs d.turn. It makes one attempt, whose error is ErrTimeout of bbolt if
 // another process has the file.
 func (d *database) open() error {
 	db, err := bolt.Open(d.path, 0o600, &bolt.Options{Timeout: 1, FreelistType: bolt.FreelistMapType})

@@ -27,7 +27,11 @@ func TestLSC(t *testing.T) {
 	now := time.Now()
 	ca := certstest.CAPF(t)
 	key := certstest.Key(t, certstest.P384)
-	c, err := newIssuer(t).Issue(phone, key.Public(), now)
+	i, err := NewIssuer(IssuerConfig{CA: ca.Cert(), Key: ca.Key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := i.Issue(phone, key.Public(), now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -293,3 +293,39 @@ func TestDeletionKilledBetweenSteps(t *testing.T) {
 		t.Error("the deleted certificate is not refused")
 	}
 }
+
+// A deletion that comes to its end after the device was given another
+// certificate takes nothing away.
+func TestDeletionOvertaken(t *testing.T) {
+	o := newOffice(t, nil)
+	o.order(phone, Order{Operation: Install})
+	v := o.enrol(o.caller())
+	if err := o.registrar.remove(t.Context(), phone, "late"); !errors.Is(err, errChanged) {
+		t.Errorf("remove = %v, want errChanged", err)
+	}
+	if !v.Certificate.Equal(o.holds(phone)) || o.store.Revoked(fingerprint(v.Certificate)) {
+		t.Error("the new certificate is gone")
+	}
+}
+
+// A certificate that was removed by hand while it was under way is not handed
+// out again.
+func TestRemovedByHandUnderWay(t *testing.T) {
+	o := newOffice(t, nil)
+	o.order(phone, Order{Operation: Install})
+	p := o.caller()
+	p.Key = certstest.Key(t, certstest.P384)
+	o.enrolUntil(p, 8)
+	first := o.holds(phone)
+	if first == nil {
+		t.Fatal("no certificate is under way")
+	}
+	if err := o.lsc.Remove(phone); err != nil {
+		t.Fatal(err)
+	}
+	o.observe()
+	v := o.enrol(p)
+	if v.Certificate.Equal(first) || o.store.Revoked(fingerprint(v.Certificate)) {
+		t.Error("the phone was given a certificate that is refused")
+	}
+}

@@ -4,8 +4,13 @@ package capf
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"math/big"
 	"os"
 	"path/filepath"
 	"sync"
@@ -47,8 +52,8 @@ func newOffice(t testing.TB, alter func(*Config, *Generation)) *office {
 	}
 	gen := Generation{
 		Number:    7,
-		TLS:       &tls.Config{Certificates: []tls.Certificate{certstest.CAPF(t).TLS()}},
-		Trusted:   pool(certstest.CAPF(t).Cert()),
+		TLS:       &tls.Config{Certificates: []tls.Certificate{ownCA().TLS()}},
+		Trusted:   pool(ownCA().Cert()),
 		Authority: newIssuer(t),
 	}
 	o.cfg = Config{
@@ -67,9 +72,37 @@ func newOffice(t testing.TB, alter func(*Config, *Generation)) *office {
 	return o
 }
 
+// ownCA is a CAPF unit with an EC key, which costs the tests a fraction of an
+// RSA key's time.
+var ownCA = sync.OnceValue(func() certstest.Identity {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber:          big.NewInt(1),
+		Subject:               pkix.Name{CommonName: "CAPF-1a2b3c4d", Organization: []string{"example"}},
+		DNSNames:              []string{certstest.Host},
+		NotBefore:             time.Now().Add(-time.Hour),
+		NotAfter:              time.Now().AddDate(10, 0, 0),
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		panic(err)
+	}
+	c, err := x509.ParseCertificate(der)
+	if err != nil {
+		panic(err)
+	}
+	return certstest.Identity{Chain: []*x509.Certificate{c}, Key: key}
+})
+
 func newIssuer(t testing.TB) *Issuer {
 	t.Helper()
-	ca := certstest.CAPF(t)
+	ca := ownCA()
 	i, err := NewIssuer(IssuerConfig{CA: ca.Cert(), Key: ca.Key})
 	if err != nil {
 		t.Fatal(err)
@@ -187,7 +220,7 @@ func (o *office) caller() Phone {
 	return Phone{
 		Server: o.Addr().String(),
 		TLS: &tls.Config{
-			RootCAs:    pool(certstest.CAPF(o.t).Cert()),
+			RootCAs:    pool(ownCA().Cert()),
 			ServerName: certstest.Host,
 		},
 		Device: phone,

@@ -34,7 +34,7 @@ type registrar struct {
 
 const (
 	recordWait = 30 * time.Second // for a command that holds the record
-	sameAgain  = time.Minute      // a failure that repeats itself is not written down before
+	failEvery  = time.Second      // failing costs a visitor nothing, and us a sync of the disk
 )
 
 var errChanged = &ending{Refused, wire.Declined, "its order was changed meanwhile, or another session of it went ahead"}
@@ -50,7 +50,7 @@ func (r *registrar) issue(ctx context.Context, n device.Name, key crypto.PublicK
 		return nil, err
 	}
 	c := e.issuedFor(key)
-	if c == nil {
+	if c == nil || r.store.Revoked(fingerprint(c)) {
 		c, err = ca.Issue(n, key, time.Now())
 	}
 	switch {
@@ -78,6 +78,12 @@ func (r *registrar) imported(ctx context.Context, n device.Name) (*x509.Certific
 	c, err := x509.ParseCertificate(e.Enrolment.Certificate)
 	if err != nil {
 		return nil, fmt.Errorf("reading the certificate imported for %s: %w", n, err)
+	}
+	if r.store.Revoked(fingerprint(c)) {
+		if err := r.abandon(ctx, n, c); err != nil {
+			return nil, err
+		}
+		return nil, refuse("the certificate imported for it was removed by hand")
 	}
 	return c, r.handOut(ctx, n, c)
 }
@@ -150,8 +156,8 @@ func (r *registrar) confirm(ctx context.Context, n device.Name, c *x509.Certific
 	})
 }
 
-// abandon forgets an imported certificate that the phone did not take, so that
-// the next session begins with a new key.
+// abandon gives up an imported certificate, so that the next session begins with
+// a new key.
 func (r *registrar) abandon(ctx context.Context, n device.Name, c *x509.Certificate) error {
 	return r.step(ctx, n, func(_ *transaction, e *Entry) error {
 		if e.underWay(c) && e.Enrolment.Imported {
@@ -175,13 +181,17 @@ func (r *registrar) deleting(ctx context.Context, n device.Name, awaited bool) e
 // remove ends a deletion: the phone has no certificate any more.
 func (r *registrar) remove(ctx context.Context, n device.Name, reason string) error {
 	defer r.lock(n)()
+	e, err := r.entry(ctx, n)
+	if err != nil {
+		return err
+	}
+	if e.Operation != Delete {
+		return errChanged // and perhaps it has been given another certificate
+	}
 	if err := r.folder.Remove(n); err != nil {
 		return err
 	}
 	return r.step(ctx, n, func(t *transaction, e *Entry) error {
-		if e.Operation != Delete {
-			return errChanged
-		}
 		e.NotAfter = time.Time{}
 		e.done(reason)
 		_, err := t.settle(n, nil)
@@ -207,7 +217,7 @@ func (r *registrar) fail(ctx context.Context, n device.Name, reason string) erro
 	if err != nil {
 		return err
 	}
-	if e.Last.Failed && e.Last.Reason == reason && time.Since(e.Last.At) < sameAgain {
+	if e.Last.Failed && time.Since(e.Last.At) < failEvery {
 		return nil
 	}
 	return r.step(ctx, n, func(_ *transaction, e *Entry) error {

@@ -128,3 +128,29 @@ func TestAnswerRefuses(t *testing.T) {
 		})
 	}
 }
+
+func TestAnswerRemovedByHand(t *testing.T) {
+	ca := certstest.NewCA(t, "Offline CA")
+	o := newOffice(t, func(_ *Config, g *Generation) { g.Authority = Offline{} })
+	o.order(phone, Order{Operation: Install})
+	p := o.caller()
+	p.Key = certstest.Key(t, certstest.P384)
+	o.enrol(p)
+	lsc := answer(t, ca, string(phone), p.Key.Public())
+	if _, err := o.store.Answer(t.Context(), lsc, pool(ca.Cert())); err != nil {
+		t.Fatal(err)
+	}
+	o.enrolUntil(p, 5) // it is in lsc/, but the phone has not stored it
+	o.observe()
+	if err := o.lsc.Remove(phone); err != nil {
+		t.Fatal(err)
+	}
+	o.observe()
+	if _, err := Enrol(t.Context(), p); !errors.Is(err, ErrDeclined) {
+		t.Errorf("Enrol = %v, want ErrDeclined", err)
+	}
+	o.enrol(p)
+	if requests, err := o.store.Requests(t.Context()); err != nil || len(requests) != 1 {
+		t.Errorf("Requests = %v, %v; want a new one", requests, err)
+	}
+}

@@ -154,18 +154,19 @@ func (s *Server) isClosed() bool {
 // device.
 func (s *Server) admit(conn net.Conn) {
 	remote := addrPort(conn.RemoteAddr())
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		conn.Close()
-		return
-	}
 	if !s.gate.enter(remote.Addr()) {
 		conn.Close()
 		s.cfg.Record(s.cut, Record{
 			Listener: s.cfg.Listener, Remote: remote, Outcome: Busy,
 			Reason: "there are too many connections", Gen: s.cfg.Generation().Number,
 		})
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		conn.Close()
+		s.gate.leave(remote.Addr())
 		return
 	}
 	s.work.Go(func() { s.handle(conn, remote) })

@@ -5,7 +5,6 @@ package capf
 import (
 	"context"
 	"crypto"
-	"crypto/subtle"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"time"
 
 	"cfgsrv/capf/internal/wire"
-	"cfgsrv/device"
 )
 
 // session is one conversation with a device (FORMATS 6.4).
@@ -31,21 +29,8 @@ type session struct {
 	issued    bool
 }
 
-// claim is what a device says of itself.
-type claim struct {
-	name     string // as it spells it
-	device   device.Name
-	version  uint8
-	password string
-	own      *x509.Certificate // it proved to hold the key; nil without one
-	sudi     *x509.Certificate // the same for the one that the hardware came with
-}
-
-const (
-	maxVersion = 3
-	// maxProgress bounds how often a device may say that it is still at work.
-	maxProgress = 1000
-)
+// maxProgress bounds how often a device may say that it is still at work.
+const maxProgress = 1000
 
 // run talks until it is clear how the session ends. An error that is an *ending
 // says so too; any other is the connection's or a fault of ours.
@@ -89,117 +74,6 @@ func (s *session) greet() error {
 	}
 	s.claim, err = parseClaim(m)
 	return err
-}
-
-func parseClaim(m wire.Message) (c claim, err error) {
-	if c.name, err = m.Text(wire.DeviceName); err != nil {
-		return c, err
-	}
-	var ok bool
-	if c.device, ok = device.Parse(c.name); !ok {
-		return c, &ending{NotFound, wire.Unknown, "it gave no name of a device"}
-	}
-	if c.version, err = m.Uint8(wire.Version, 0); err != nil {
-		return c, err
-	}
-	if c.version < 1 || c.version > maxVersion {
-		return c, refuse("it speaks version %d of the protocol", c.version)
-	}
-	if c.password, err = m.Text(wire.Password); err != nil {
-		return c, err
-	}
-	if c.own, err = parseIdentity(m, c.name); err != nil {
-		return c, err
-	}
-	c.sudi, err = parseSUDI(m)
-	return c, err
-}
-
-// authenticate checks that the device is the one it claims to be, in the way
-// that was ordered.
-func (s *session) authenticate(e Entry) error {
-	switch e.Auth {
-	case ByNullString:
-		return nil
-	case ByAuthString:
-		return s.compare(e.AuthString)
-	}
-	return s.judge(e)
-}
-
-func (s *session) compare(want AuthString) error {
-	switch {
-	case s.claim.password == "":
-		return refuse("it sent no authentication string")
-	case !s.guesses.take(s.claim.device, s.now()):
-		return refuse("too many wrong authentication strings were tried for it, the next counts in a minute")
-	case subtle.ConstantTimeCompare([]byte(s.claim.password), []byte(want)) != 1:
-		return refuse("it sent a wrong authentication string")
-	}
-	s.guesses.right(s.claim.device)
-	return nil
-}
-
-// judge checks the certificates that the device proved to hold.
-func (s *session) judge(e Entry) error {
-	if s.claim.own == nil {
-		return refuse("it sent no certificate with a proof that it holds the key")
-	}
-	j := device.Judge{Roots: s.gen.Trusted, Revoked: func(f [32]byte) bool {
-		return s.registrar.store.Revoked(f) && !e.mayHold(f)
-	}}
-	if err := names(&j, s.claim.own, s.claim.device, s.now()); err != nil {
-		return err
-	}
-	if err := s.current(e); err != nil {
-		return err
-	}
-	if sudi := s.claim.sudi; sudi != nil {
-		// It only stands beside the one above, and many a phone in use is older
-		// than the ten years of its own.
-		return names(&j, sudi, s.claim.device, within(sudi, s.now()))
-	}
-	return nil
-}
-
-func names(j *device.Judge, c *x509.Certificate, n device.Name, now time.Time) error {
-	switch proved, err := j.Prove([]*x509.Certificate{c}, now); {
-	case err != nil:
-		return refuse("%v", err)
-	case proved != n:
-		return refuse("the certificate presented is that of %s", proved)
-	}
-	return nil
-}
-
-// within is the moment of a certificate's validity that is nearest to t.
-func within(c *x509.Certificate, t time.Time) time.Time {
-	switch {
-	case t.Before(c.NotBefore):
-		return c.NotBefore
-	case t.After(c.NotAfter):
-		return c.NotAfter
-	}
-	return t
-}
-
-// current refuses a certificate beside which lsc/ holds another of the same
-// issuer: that one is newer, whatever became of our record.
-func (s *session) current(e Entry) error {
-	known, err := s.registrar.folder.Read(s.claim.device)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case errors.Is(err, ErrNoCertificate):
-		return refuse("the certificate known for %s cannot be read", s.claim.device)
-	case err != nil:
-		return err
-	}
-	own := s.claim.own
-	if sameIssuer(known, own) && !known.Equal(own) && !e.mayHold(fingerprint(own)) {
-		return refuse("the certificate presented is not the one known for %s", s.claim.device)
-	}
-	return nil
 }
 
 func (s *session) install(ctx context.Context, e Entry) (ending, error) {
@@ -357,7 +231,7 @@ func (s *session) fetch(ctx context.Context) (ending, error) {
 	if err != nil {
 		return ending{}, refuse("the certificate that it sent cannot be read")
 	}
-	reason := fmt.Sprintf("it sent its certificate %v", c.Subject)
+	reason := fmt.Sprintf("it sent its certificate %.100s", c.Subject.String())
 	return ending{Served, wire.Nothing, reason}, s.registrar.keep(ctx, s.claim.device, der, reason)
 }
 

