@@ -104,6 +104,11 @@ func (i *installation) copyOld() (err error) {
 	if i.temp, err = os.MkdirTemp(i.archive, "."+string(i.pair.Unit)+".*"+tempSuffix); err != nil {
 		return fmt.Errorf("keeping the old pair of %s: %w", i.pair.Unit, explained(i.archive, err))
 	}
+	defer func() {
+		if err != nil {
+			_ = os.RemoveAll(i.temp) // what is left is removed the next time
+		}
+	}()
 	if err := giveFolderToOwnerOf(i.archive, i.temp); err != nil {
 		return err
 	}

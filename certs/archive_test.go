@@ -239,3 +239,28 @@ func TestWhatRootMakesBelongsToTheOwner(t *testing.T) {
 		t.Errorf("%d files and folders, %v", files, err)
 	}
 }
+
+// TestNothingIsReplacedThatCannotBeKept has something in the way of the archive.
+func TestNothingIsReplacedThatCannotBeKept(t *testing.T) {
+	dir := certstest.Dir(t, certs.TomcatECDSA)
+	before := content(t, dir)
+	archive := filepath.Join(t.TempDir(), "state", "replaced")
+	write(t, filepath.Dir(archive), "replaced", nil, 0o600)
+	if _, err := certs.Install(dir, archive, certstest.Other(t, certs.TomcatECDSA)); err == nil || !strings.Contains(err.Error(), "making the folder "+archive) {
+		t.Errorf("got %v", err)
+	}
+	write(t, dir, "tomcat-ECDSA.pem", make([]byte, 300<<10), 0o644)
+	large := content(t, dir)
+	if _, err := certs.Install(dir, t.TempDir(), certstest.Other(t, certs.TomcatECDSA)); err == nil || !strings.Contains(err.Error(), "keeping the old pair of tomcat-ECDSA: tomcat-ECDSA: tomcat-ECDSA.pem: is larger than") {
+		t.Errorf("got %v", err)
+	}
+	if diff := cmp.Diff(large, content(t, dir)); diff != "" {
+		t.Error(diff)
+	}
+	if before["tomcat-ECDSA.key"] != large["tomcat-ECDSA.key"] {
+		t.Error("the key has changed")
+	}
+	if err := request(t, certs.TomcatECDSA).Save(filepath.Join(archive, "certs")); err == nil {
+		t.Error("saved a request below a file")
+	}
+}

@@ -22,7 +22,13 @@ func makeFolder(path string, mode fs.FileMode) error {
 			return err
 		}
 	}
-	if err := os.Mkdir(path, mode); err != nil && !errors.Is(err, fs.ErrExist) {
+	err := os.Mkdir(path, mode)
+	if errors.Is(err, fs.ErrExist) { // by somebody else meanwhile, or it is no folder
+		if info, statErr := os.Stat(path); statErr == nil && info.IsDir() {
+			return nil
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("making the folder %s: %w", path, explained(parent, err))
 	}
 	return giveFolderToOwnerOf(parent, path)
