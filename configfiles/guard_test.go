@@ -508,7 +508,7 @@ func TestNeverReadableWhileWished(t *testing.T) {
 			}
 		})
 	}
-	for range 100 {
+	for range 40 {
 		put(m, master("SECRET", "true"))
 		for _, name := range others {
 			put(name, "SECRET")
@@ -537,7 +537,7 @@ func TestMovedMasterIsNotMissing(t *testing.T) {
 			}
 		}
 	})
-	for i := range 300 {
+	for i := range 100 {
 		from, to := filepath.Join(dir, "a", bare.Master()), filepath.Join(dir, "b", bare.Master())
 		if i%2 == 1 {
 			from, to = to, from

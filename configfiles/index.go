@@ -19,6 +19,7 @@ type index struct {
 	entries []entry
 	heads   []uint32 // by hash: 1 + the first entry; a power of two of them
 	checked atomic.Int64
+	torn    bool // folders changed while they were listed; a file may be missing
 }
 
 // entry is one file. The entries of one hash are a list.

@@ -63,15 +63,30 @@ func (t *tree) upToDate(ctx context.Context) (*index, error) {
 		return x, nil
 	}
 	t.told.Store(false)
-	x, err := t.scan(ctx)
-	for tries := 1; err == nil && tries < maxScans && t.moved(x); tries++ {
-		x, err = t.scan(ctx)
-	}
+	x, err := t.scan(ctx, t.index.Load())
 	if err != nil {
 		t.told.Store(true)
 		return nil, err
 	}
+	t.index.Store(x)
 	return x, nil
+}
+
+// scan makes the index that follows last, which may be last itself.
+func (t *tree) scan(ctx context.Context, last *index) (*index, error) {
+	for tries := 1; ; tries++ {
+		x, err := t.scanOnce(ctx, last)
+		if err != nil {
+			return nil, fmt.Errorf("listing the folder of files: %w", err)
+		}
+		if x == last {
+			return x, nil
+		}
+		if x.torn = t.moved(x); !x.torn || tries == maxScans {
+			return x, nil
+		}
+		last = x
+	}
 }
 
 // moved says whether a folder has changed since it was listed: a file that was
@@ -86,7 +101,7 @@ func (t *tree) moved(x *index) bool {
 // holds says whether x is still what the disk holds, as far as that is looked
 // into (maxCompared).
 func (t *tree) holds(x *index) bool {
-	if t.told.Load() {
+	if x.torn || t.told.Load() {
 		return false
 	}
 	if len(x.folders) > maxCompared {
@@ -117,24 +132,21 @@ func (t *tree) onDisk(f *folder) string {
 	return t.path + "/" + f.path
 }
 
-// scan makes the index anew from the disk. Folders that have not changed since the
-// last one are not read again.
-func (t *tree) scan(ctx context.Context) (*index, error) {
+// scanOnce goes over all folders. Those that have not changed since last are not
+// read again.
+func (t *tree) scanOnce(ctx context.Context, last *index) (*index, error) {
 	s := scan{tree: t, last: map[string]*folder{}, seen: map[place]bool{}, buffer: make([]byte, 32<<10)}
-	last := t.index.Load()
 	if last != nil {
 		for _, f := range last.folders {
 			s.last[f.path] = f
 		}
 	}
 	if err := s.run(ctx); err != nil {
-		return nil, fmt.Errorf("listing the folder of files: %w", err)
+		return nil, err
 	}
-	if last != nil && s.fresh == 0 && len(s.folders) == len(last.folders) {
+	if last != nil && !last.torn && s.fresh == 0 && len(s.folders) == len(last.folders) {
 		last.checked.Store(time.Now().UnixNano())
 		return last, nil
 	}
-	x := newIndex(s.folders)
-	t.index.Store(x)
-	return x, nil
+	return newIndex(s.folders), nil
 }

@@ -51,33 +51,42 @@ func (v *view) bearers(ctx context.Context, name string) iter.Seq2[handle, error
 }
 
 // found yields the files that bear the name by the rules after the first. Where
-// a file is gone that the index names, and no other is found, it may have been
-// moved just now: then the index is compared with the disk once more.
+// there are none although the index names one, it may have been moved just now:
+// then the index is compared with the disk once more. An error that is
+// fs.ErrNotExist says that it still seems to be on the move.
 func (v *view) found(ctx context.Context, name string, anywhere bool) iter.Seq2[handle, error] {
 	return func(yield func(handle, error) bool) {
-		for moved := false; ; moved = true {
-			if v.index == nil || moved {
+		for again := false; ; again = true {
+			if v.index == nil || again {
 				x, err := v.tree.upToDate(ctx)
 				if err != nil {
 					yield(handle{}, err)
 					return
 				}
 				if x == v.index {
-					return
+					return // what it names are links that lead nowhere
 				}
 				v.index = x
 			}
-			found, gone := v.each(v.index.spelled(name), yield)
-			if !found && anywhere && !strings.Contains(name, "/") {
-				var alsoGone bool
-				found, alsoGone = v.each(v.index.named(name), yield)
-				gone = gone || alsoGone
+			found, gone := v.byIndex(name, anywhere, yield)
+			if found || !gone && !v.index.torn {
+				return
 			}
-			if found || !gone || moved {
+			if again {
+				yield(handle{}, &NotFoundError{Reason: "files are being moved, among them perhaps " + name})
 				return
 			}
 		}
 	}
+}
+
+func (v *view) byIndex(name string, anywhere bool, yield func(handle, error) bool) (found, gone bool) {
+	found, gone = v.each(v.index.spelled(name), yield)
+	if found || !anywhere || strings.Contains(name, "/") {
+		return found, gone
+	}
+	found, alsoGone := v.each(v.index.named(name), yield)
+	return found, gone || alsoGone
 }
 
 // each opens those of the paths that are files: the index is a hint. It says
