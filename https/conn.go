@@ -3,14 +3,12 @@
 package https
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"io"
 	"net"
 	"net/netip"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -119,78 +117,12 @@ func isFile(r io.Reader) bool {
 	return ok
 }
 
-func (c *conn) send(p []byte) (int, error) {
-	if c.head < 0 {
-		c.head = int64(bytes.Index(p, endOfHead) + len(endOfHead))
-	}
-	n, err := c.transport.Write(p)
-	c.sent += int64(n)
-	return n, c.cutOff(err)
-}
-
-var endOfHead = []byte("\r\n\r\n")
-
-// cutOff ends the connection if a write has failed: net/http would go on to
-// wait for another request.
-func (c *conn) cutOff(err error) error {
-	if err != nil {
-		c.broken = true
-		c.TCPConn.Close()
-	}
-	return err
-}
-
-// begin starts the answer to a request, with a draft.
-func (c *conn) begin() {
-	c.conns.begin(&c.wire)
-	c.answering, c.sent, c.head = true, 0, -1
-	c.draft = buffers.Get().(*[]byte)
-	*c.draft = (*c.draft)[:0]
-}
-
-// post sends the draft if there is one, and does without from then on.
-func (c *conn) post() error {
-	draft := c.draft
-	if draft == nil {
-		return nil
-	}
-	c.draft = nil
-	defer buffers.Put(draft)
-	if len(*draft) == 0 {
-		return nil
-	}
-	_, err := c.send(*draft)
-	return err
-}
-
-// discard drops the draft.
-func (c *conn) discard() {
-	if c.draft != nil {
-		buffers.Put(c.draft)
-		c.draft = nil
-	}
-}
-
-// content is how many bytes of content the transport took.
-func (c *conn) content() int64 { return max(0, c.sent-max(0, c.head)) }
-
 // rest waits for the next request, and holds nothing of the last one.
 func (c *conn) rest() {
 	c.answering = false
 	c.exchange = exchange{}
 	c.conns.rest(&c.wire)
 }
-
-const (
-	smallFile = 64 << 10 // goes out with its head in one write
-	headRoom  = 4 << 10
-)
-
-// buffers are for drafts, and for copying.
-var buffers = sync.Pool{New: func() any {
-	b := make([]byte, 0, smallFile+headRoom)
-	return &b
-}}
 
 // SetWriteDeadline does nothing: wire moves its own as the peer takes bytes.
 func (c *conn) SetWriteDeadline(time.Time) error { return nil }

@@ -19,6 +19,8 @@ type handler struct{ *Server }
 
 // ServeHTTP answers one request, wholly from one generation, and tells of it.
 func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.working.Add(1)
+	defer h.working.Add(-1)
 	c := connOf(r.Context())
 	c.begin()
 	x := &c.exchange
@@ -46,6 +48,9 @@ func (h handler) end(x *exchange) {
 		panic(http.ErrAbortHandler)
 	}
 }
+
+// InProgress is how many requests are being answered.
+func (s *Server) InProgress() int { return int(s.working.Load()) }
 
 func (s *Server) tell(ctx context.Context, r configfiles.Record) {
 	if s.conf.Record != nil {

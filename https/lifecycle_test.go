@@ -67,9 +67,7 @@ func subject(t *testing.T, mode string) listenertest.Subject {
 }
 
 func TestShutdownEndsWhoHasNoRequest(t *testing.T) {
-	limits := usualTimes
-	limits.drain = 100 * time.Millisecond
-	s := newSite(t, "127.0.0.1:0", Generation{Files: served, TLS: serverTLS(t, 1)}, limits)
+	s := newSite(t, "127.0.0.1:0", Generation{Files: served, TLS: serverTLS(t, 1)}, usualTimes)
 	go func() { s.served <- s.Serve() }()
 	silent, kept := s.dial(nil), s.dial(clientTLS())
 	kept.get("/ringlist.xml")
@@ -77,11 +75,12 @@ func TestShutdownEndsWhoHasNoRequest(t *testing.T) {
 	waitFor(t, "all to be in", func() bool { return s.conns.count(waiting) == 2 && s.conns.count(idle) == 1 })
 	down := make(chan bool)
 	go func() { s.shutdown(); close(down) }()
-	if !kept.isEnded() {
-		t.Error("the idle connection goes on")
-	}
+	waitFor(t, "the end to begin", s.conns.isClosing)
 	if got := late.get("/ringlist.xml"); got.StatusCode != 200 || !got.Close {
 		t.Errorf("who was connected got %s, close %t", got.Status, got.Close)
+	}
+	if !kept.isEnded() {
+		t.Error("the idle connection goes on")
 	}
 	if !silent.isEnded() {
 		t.Error("the silent connection goes on")
@@ -93,8 +92,7 @@ func TestShutdownEndsWhoHasNoRequest(t *testing.T) {
 }
 
 func TestShutdownTellsHowManyItCut(t *testing.T) {
-	limits := usualTimes
-	s := newSite(t, "127.0.0.1:0", Generation{Files: files{"large": strings.Repeat("x", 32<<20)}}, limits)
+	s := newSite(t, "127.0.0.1:0", Generation{Files: files{"large": strings.Repeat("x", 32<<20)}}, usualTimes)
 	go func() { s.served <- s.Serve() }()
 	for range 3 {
 		p := s.dial(nil)

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 
 	"cfgsrv/configfiles"
 )
@@ -45,7 +46,9 @@ type Generation struct {
 	// without a certificate. Nil proves nothing.
 	Identify func(chain []*x509.Certificate) configfiles.Requester
 	// MaxConnections and MaxPerAddress are how many connections may be open in
-	// all and from one address, see addressOf. 0 is 8192 and 1024.
+	// all, and from one IPv4 address or one IPv6 /64. 0 is 8192 and 1024. Above
+	// them an idle connection gives way to a new one, else one that has sent no
+	// request for half a second; if all are at work, the new one gets a 503.
 	MaxConnections, MaxPerAddress int
 }
 
@@ -72,6 +75,8 @@ type Server struct {
 	gate   *gate
 	http   *http.Server
 	failed meter // of failed handshakes in the log
+	// working counts the requests being answered.
+	working atomic.Int64
 }
 
 // New binds conf.Addr.

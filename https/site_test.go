@@ -260,18 +260,7 @@ func (p *phone) isEnded() bool {
 	return err != nil && !isTimeout(err)
 }
 
-func isTimeout(err error) bool {
-	ne, ok := err.(net.Error)
-	return ok && ne.Timeout()
-}
-
-// addrPortOf is the phone as the server sees it.
-func addrPortOf(p *phone) netip.AddrPort { return addrPortOfAddr(p.LocalAddr()) }
-
-func addrPortOfAddr(a net.Addr) netip.AddrPort {
-	at := a.(*net.TCPAddr).AddrPort()
-	return netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
-}
+func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 
 // count is how many connections are in a state.
 func (cs *connections) count(s state) int {
@@ -302,4 +291,12 @@ func (d onDisk) Open(_ context.Context, req configfiles.Request) (*configfiles.F
 		return nil, errors.Join(err, f.Close())
 	}
 	return &configfiles.File{Size: info.Size(), ModTime: info.ModTime(), Content: f}, nil
+}
+
+// addrPortOf is the phone as the server sees it.
+func addrPortOf(p *phone) netip.AddrPort { return addrPortOfAddr(p.LocalAddr()) }
+
+func addrPortOfAddr(a net.Addr) netip.AddrPort {
+	at := a.(*net.TCPAddr).AddrPort()
+	return netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
 }
