@@ -18,7 +18,6 @@ type Metrics struct {
 	registry   *prometheus.Registry
 	requests   *prometheus.CounterVec
 	seconds    *prometheus.HistogramVec
-	inProgress prometheus.Gauge
 	sentBytes  prometheus.Counter
 	generation prometheus.Gauge
 	reloads    *prometheus.CounterVec
@@ -26,7 +25,6 @@ type Metrics struct {
 	signed     prometheus.Counter
 	encrypted  prometheus.Counter
 	lscIssued  prometheus.Counter
-	healthy    prometheus.Gauge
 }
 
 // NewMetrics makes the figures, all at zero.
@@ -40,9 +38,6 @@ func NewMetrics() *Metrics {
 			Name: "cfgsrv_request_seconds", Help: "Time from the question to the last byte, by listener.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 4, 9),
 		}, []string{"listener"}),
-		inProgress: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "cfgsrv_requests_in_progress", Help: "Requests being answered now.",
-		}),
 		sentBytes: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "cfgsrv_sent_bytes_total", Help: "Bytes of file content sent.",
 		}),
@@ -64,14 +59,10 @@ func NewMetrics() *Metrics {
 		lscIssued: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "cfgsrv_lsc_issued_total", Help: "Device certificates (LSC) issued.",
 		}),
-		healthy: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "cfgsrv_entropy_healthy", Help: "1 while the random source passes its health tests.",
-		}),
 	}
-	m.registry.MustRegister(m.requests, m.seconds, m.inProgress, m.sentBytes, m.generation, m.reloads,
-		m.expiry, m.signed, m.encrypted, m.lscIssued, m.healthy,
+	m.registry.MustRegister(m.requests, m.seconds, m.sentBytes, m.generation, m.reloads,
+		m.expiry, m.signed, m.encrypted, m.lscIssued,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	m.healthy.Set(1)
 	return m
 }
 
@@ -82,8 +73,13 @@ func (m *Metrics) Request(r Request) {
 	m.sentBytes.Add(float64(max(r.Bytes, 0)))
 }
 
-// InProgress adds n, which may be negative, to the requests being answered.
-func (m *Metrics) InProgress(n int) { m.inProgress.Add(float64(n)) }
+// InProgress makes cfgsrv_requests_in_progress read the number of requests
+// being answered from count. It is called at most once.
+func (m *Metrics) InProgress(count func() int) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "cfgsrv_requests_in_progress", Help: "Requests being answered now.",
+	}, func() float64 { return float64(count()) }))
+}
 
 // Reloaded counts one attempt to load a new generation.
 func (m *Metrics) Reloaded(err error) {
@@ -113,18 +109,19 @@ func (m *Metrics) Encrypted() { m.encrypted.Inc() }
 // LSCIssued counts one device certificate.
 func (m *Metrics) LSCIssued() { m.lscIssued.Inc() }
 
-// EntropyHealthy tells whether the random source passes its health tests.
-func (m *Metrics) EntropyHealthy(ok bool) {
-	v := 0.0
-	if ok {
-		v = 1
-	}
-	m.healthy.Set(v)
-}
-
-// EntropyFailures makes cfgsrv_entropy_failures_total read the alarms of each
-// test from the functions given. It is called at most once.
-func (m *Metrics) EntropyFailures(byTest map[string]func() uint64) {
+// Entropy makes cfgsrv_entropy_healthy read whether the random source is
+// watched and passes its tests, and cfgsrv_entropy_failures_total the alarms of
+// each test. It is called at most once.
+func (m *Metrics) Entropy(passes func() bool, byTest map[string]func() uint64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "cfgsrv_entropy_healthy",
+		Help: "1 while the random source passes its health tests; 0 while it does not, or nobody looks.",
+	}, func() float64 {
+		if passes() {
+			return 1
+		}
+		return 0
+	}))
 	for test, count := range byTest {
 		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name:        "cfgsrv_entropy_failures_total",

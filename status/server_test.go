@@ -72,7 +72,8 @@ func sample(now time.Time) status.Config {
 	}
 	m.Generation(7, map[string]time.Time{"CallManager": now.Add(24 * time.Hour)})
 	m.Reloaded(nil)
-	m.EntropyFailures(map[string]func() uint64{"repetition": func() uint64 { return 3 }})
+	m.InProgress(func() int { return 2 })
+	m.Entropy(func() bool { return true }, map[string]func() uint64{"repetition": func() uint64 { return 3 }})
 	return status.Config{
 		Metrics: m, Book: b,
 		Overview: func() status.Overview {
@@ -110,7 +111,7 @@ func TestMetricsHaveTheNamesOfTheContract(t *testing.T) {
 	for _, want := range []string{
 		`cfgsrv_requests_total{listener="http",outcome="refused"} 1`,
 		`cfgsrv_request_seconds_count{listener="tftp"} 1`,
-		"cfgsrv_requests_in_progress 0", "cfgsrv_sent_bytes_total 812", "cfgsrv_generation 7",
+		"cfgsrv_requests_in_progress 2", "cfgsrv_sent_bytes_total 812", "cfgsrv_generation 7",
 		`cfgsrv_reloads_total{result="ok"} 1`, `cfgsrv_certificate_expiry_seconds{unit="CallManager"}`,
 		"cfgsrv_signed_total 0", "cfgsrv_encrypted_total 0", "cfgsrv_lsc_issued_total 0", "cfgsrv_entropy_healthy 1",
 		`cfgsrv_entropy_failures_total{test="repetition"} 3`,
