@@ -171,7 +171,7 @@ func TestRestartKeepsSocketsAndWhatIsUnderWay(t *testing.T) {
 func TestChangeWithinAGenerationRestartsNothing(t *testing.T) {
 	s, book := newSet(t)
 	prepare(t, s, tcp("http", anyPort), tcp("phones", anyPort)).Commit(1)
-	prepare(t, s, tcp("http", anyPort)).Commit(1)                        // one stopped
+	prepare(t, s, tcp("http", anyPort)).Commit(1)                         // one stopped
 	prepare(t, s, tcp("http", anyPort), tcp("phones", anyPort)).Commit(1) // and started
 	wantGeneration(t, begin(t, addrOf(t, s, "http")), 1)
 	prepare(t, s, tcp("http", anyPort), tcp("phones", anyPort)).Commit(2)
