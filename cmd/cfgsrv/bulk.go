@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -171,7 +170,7 @@ func (p *program) bulkImport(c *certFolder, b certs.Bulk, word string) error {
 		}
 	}
 	fmt.Fprintf(p.stdout, "Successfully imported %s certificates.\n", word)
-	for _, line := range slices.Compact(lines) {
+	for _, line := range lines {
 		fmt.Fprintf(p.stdout, "Added %s\n", line)
 	}
 	if len(lines) == 0 {

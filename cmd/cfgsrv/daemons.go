@@ -33,31 +33,50 @@ func (s *server) service(ctx context.Context, name, verb string) error {
 	if err != nil {
 		return err
 	}
-	switch verb {
-	case "start":
-		err = s.services.start(name)
-	case "stop":
-		s.services.stop(name)
-	case "activate":
-		err = s.services.setActivated(name, true)
-	case "deactivate":
-		err = s.services.setActivated(name, false)
-	default:
-		err = fmt.Errorf("there is no verb %q", verb)
-	}
-	if err != nil {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	if err := s.changeService(name, verb); err != nil {
 		return err
 	}
-	return s.applyServices(ctx)
+	if err := s.applyServices(ctx); err != nil {
+		// Else no generation could begin until its port is free.
+		s.services.stop(name)
+		return err
+	}
+	return nil
 }
 
-// applyServices starts and stops what is to run by now.
-func (s *server) applyServices(ctx context.Context) error {
-	if s.services.runs(entropyDaemon) {
-		s.random.current().Start()
-	} else {
-		s.random.current().Stop()
+func (s *server) changeService(name, verb string) error {
+	switch verb {
+	case "start":
+		if s.isOff(name) {
+			return fmt.Errorf("%s is off; give it an address with --%s or in cfgsrv.toml", name, name)
+		}
+		return s.services.start(name)
+	case "stop":
+		s.services.stop(name)
+		return nil
+	case "activate":
+		return s.services.setActivated(name, true)
+	case "deactivate":
+		return s.services.setActivated(name, false)
 	}
+	return fmt.Errorf("there is no verb %q", verb)
+}
+
+// isOff says whether a listener has no address.
+func (s *server) isOff(name string) bool {
+	for _, l := range s.live.current().settings.Listen.all() {
+		if l.name == name {
+			return l.addr == off
+		}
+	}
+	return false
+}
+
+// applyServices starts and stops what is to run by now; nothing else notices.
+func (s *server) applyServices(ctx context.Context) error {
+	s.random.run(s.services.runs(entropyDaemon))
 	g := s.live.current()
 	change, err := s.set.Prepare(ctx, s.wanted(g))
 	if err != nil {

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -41,11 +40,6 @@ func (l *loader) prepareCAPF(g *generation, f *findings) {
 		}
 		return
 	}
-	conf, err := g.certs.ServerConfig(oldPhonesProfile(g.settings.CAPF.TLSMinVersion), certs.CAPF)
-	if err != nil {
-		f.faults = append(f.faults, fmt.Errorf("capf: %w", err))
-		return
-	}
 	authority, err := l.authority(g, pair)
 	if err != nil {
 		f.faults = append(f.faults, fmt.Errorf("capf: %w", err))
@@ -54,7 +48,7 @@ func (l *loader) prepareCAPF(g *generation, f *findings) {
 	f.warnings = append(f.warnings, weakEnrolment(&g.settings.CAPF)...)
 	trusted := g.certs.Pool(certs.CAPFTrust)
 	trusted.AddCert(pair.Leaf())
-	g.capf = capf.Generation{TLS: conf, Trusted: trusted, Authority: authority, Settings: enrolmentSettings(&g.settings.CAPF)}
+	g.capf = capf.Generation{TLS: g.tls["capf"], Trusted: trusted, Authority: authority, Settings: enrolmentSettings(&g.settings.CAPF)}
 }
 
 // weakEnrolment tells what was opened for old phones.
@@ -79,18 +73,6 @@ func (l *loader) authority(g *generation, pair certs.Pair) (capf.Authority, erro
 	return capf.NewIssuer(capf.IssuerConfig{
 		CA: pair.Leaf(), Key: pair.Key, ValidityDays: g.settings.CAPF.ValidityDays, Healthy: l.healthy,
 	})
-}
-
-// oldPhonesProfile is for the listeners that phones of the 7900 series use too:
-// they know TLS 1.0 and RSA alone, if the setting lets them in.
-func oldPhonesProfile(minVersion string) certs.Profile {
-	p := certs.Profile{Keys: certs.RSAOnly, ClientCertificates: true, MinVersion: map[string]uint16{
-		"1.0": tls.VersionTLS10, "1.1": tls.VersionTLS11, "1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13,
-	}[minVersion]}
-	if p.MinVersion < tls.VersionTLS12 {
-		p.CipherSuites = certs.LegacySuites()
-	}
-	return p
 }
 
 func enrolmentSettings(s *capfSettings) capf.Settings {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"cfgsrv/certs"
 	"cfgsrv/certs/certstest"
 )
 
@@ -131,4 +132,35 @@ func TestImportOfTheReferenceDatabase(t *testing.T) {
 	if err != nil || !strings.Contains(stdout, protectedPhone) || strings.Contains(stdout, "98765") {
 		t.Errorf("list: %v\n%s", err, stdout)
 	}
+}
+
+func TestPhonesAskWhomToTrust(t *testing.T) {
+	n := startInstance(t)
+	ask := func(names ...string) (string, error) {
+		args := append([]string{"get", "--timeout", "15s", "--transport", "tvs", "--server", n.addr("tvs"), "--device", openPhone}, names...)
+		out, _, err := n.output(args...)
+		return out, err
+	}
+	own := filepath.Join(n.certs, "CallManager.pem")
+	stranger := filepath.Join(t.TempDir(), "stranger.pem")
+	write(t, stranger, string(certstest.CertPEM(certstest.NewCA(t, "stranger").Cert())))
+	itl := filepath.Join(t.TempDir(), "ITLFile.tlv")
+	list, _, err := n.output("get", "--transport", "http", "--server", n.addr("http"), "ITLFile.tlv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, itl, list)
+	if out, err := ask(own, itl); err != nil || strings.Count(out, ": trusted as ") != 2 || !strings.Contains(out, "for 24h0m0s") {
+		t.Errorf("own certificate and signer of the list: %v\n%s", err, out)
+	}
+	if out, err := ask(stranger); err == nil || !strings.Contains(out, "not trusted") {
+		t.Errorf("a stranger's certificate: %v\n%s", err, out)
+	}
+	old := certstest.Pair(t, certs.ITLRecovery)
+	certstest.Rotate(t, n.certs, certs.ITLRecovery)
+	n.waitLog("msg", "listener restarted", "listener", "tvs", "gen", "2")
+	if out, err := ask(itl); err != nil || !strings.Contains(out, old.Leaf().Subject.String()) {
+		t.Errorf("the signer of an older list: %v\n%s", err, out)
+	}
+	n.waitLog("msg", "request", "listener", "tvs", "device", "CP-8861-"+openPhone)
 }

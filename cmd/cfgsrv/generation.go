@@ -15,6 +15,7 @@ import (
 	"cfgsrv/device"
 	"cfgsrv/https"
 	"cfgsrv/tftp"
+	"cfgsrv/tvs"
 )
 
 // generation is all that follows from one state of the disk, checked whole. It
@@ -29,6 +30,8 @@ type generation struct {
 	directory *configfiles.Directory
 	derived   *derived.Source
 	capf      capf.Generation
+	tvs       tvs.Generation
+	listed    []tvs.Listed // what the trust lists hold
 	files     configfiles.Source
 	tls       map[string]*tls.Config   // by listener
 	judges    map[string]*device.Judge // by listener
@@ -49,6 +52,7 @@ func (g *generation) forTFTP() tftp.Generation {
 		MaxTransfers:  g.settings.TFTP.MaxTransfers,
 		MaxPerAddress: g.settings.TFTP.MaxPerAddress,
 		BlockSize:     g.settings.TFTP.BlockSize,
+		SinglePort:    g.settings.TFTP.SinglePort,
 	}
 }
 

@@ -81,14 +81,15 @@ func (r *readyMade) checkList(ctx context.Context, p string) error {
 	return nil
 }
 
-// fileSigners are the certificates of a list that may sign files.
+// fileSigners are the certificates of a list that may sign files. Phones check
+// RSA signatures only.
 func fileSigners(l *trustlist.List) []*x509.Certificate {
 	var all []*x509.Certificate
 	for _, rec := range l.Records() {
-		if rec.Role() != trustlist.TFTP && rec.Role() != trustlist.CCMTFTP {
+		if !slices.Contains(fileRoles, rec.Role()) {
 			continue
 		}
-		if c, err := rec.Certificate(); err == nil {
+		if c, err := rec.Certificate(); err == nil && c.PublicKeyAlgorithm == x509.RSA {
 			all = append(all, c)
 		}
 	}

@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -33,6 +34,9 @@ type instance struct {
 	files string
 	certs string
 	args  []string
+	env   []string // beside our own
+	// program is the binary to run; empty: this one
+	program string
 
 	cmd  *exec.Cmd
 	exit chan error
@@ -73,8 +77,9 @@ func (n *instance) start() {
 // launch starts the process without waiting for anything.
 func (n *instance) launch() {
 	n.t.Helper()
-	n.cmd = exec.Command(os.Args[0])
+	n.cmd = exec.Command(cmp.Or(n.program, os.Args[0]))
 	n.cmd.Args = append([]string{"cfgsrv"}, n.args...)
+	n.cmd.Env = append(os.Environ(), n.env...)
 	stderr, err := n.cmd.StderrPipe()
 	if err != nil {
 		n.t.Fatal(err)

@@ -22,6 +22,7 @@ import (
 	"cfgsrv/derived"
 	"cfgsrv/device"
 	"cfgsrv/trustlist"
+	"cfgsrv/tvs"
 )
 
 // loader makes generations from the disk. Its methods are not for use from
@@ -39,7 +40,9 @@ type loader struct {
 	healthy func() error
 	// enrolments is the record of state/; nil: none is pending and none revoked.
 	enrolments *capf.Store
-	made       func(configfiles.Form)
+	// memory is what trust lists ever held; nil: nothing.
+	memory *tvs.Memory
+	made   func(configfiles.Form)
 
 	number    uint64
 	directory *configfiles.Directory
@@ -107,11 +110,14 @@ func (l *loader) load(ctx context.Context) (*generation, findings) {
 	if len(f.faults) == 0 {
 		l.derive(g, &f)
 	}
+	if len(f.faults) == 0 && g.derived != nil {
+		l.prepareTVS(g, &f)
+	}
 	if len(f.faults) > 0 {
 		return nil, f
 	}
 	l.number++
-	g.number, g.directory, g.capf.Number = l.number, l.directory, l.number
+	g.number, g.directory, g.capf.Number, g.tvs.Number = l.number, l.directory, l.number, l.number
 	g.files = &configfiles.Guard{
 		Directory: l.directory,
 		Devices:   knownDevices{g.devices, l.enrolments},
@@ -131,16 +137,16 @@ func (l *loader) loadCertificates(g *generation, f *findings) {
 	}
 	g.certs = snapshot
 	g.tls = map[string]*tls.Config{}
-	for name, units := range presented {
-		if l.lenient && slices.ContainsFunc(units, missing(snapshot)) {
+	for _, t := range g.settings.tlsListeners() {
+		if l.lenient && slices.ContainsFunc(t.units, missing(snapshot)) {
 			continue
 		}
-		conf, err := snapshot.ServerConfig(listenerProfile(&g.settings), units...)
+		conf, err := snapshot.ServerConfig(t.profile, t.units...)
 		if err != nil {
-			f.faults = append(f.faults, fmt.Errorf("%s: %w", name, err))
+			f.faults = append(f.faults, fmt.Errorf("%s: %w", t.name, err))
 			continue
 		}
-		g.tls[name] = conf
+		g.tls[t.name] = conf
 	}
 }
 
@@ -151,22 +157,12 @@ func missing(s *certs.Snapshot) func(certs.Unit) bool {
 	}
 }
 
-// presented are the units that each listener shows, the preferred first.
-var presented = map[string][]certs.Unit{
-	"phones": {certs.CallManagerECDSA, certs.CallManager},
-	"jabber": {certs.TomcatECDSA, certs.Tomcat},
-}
-
-func listenerProfile(s *settings) certs.Profile {
-	p := certs.Profile{MinVersion: tls.VersionTLS12, ClientCertificates: true}
-	if s.TLS.MinVersion == "1.3" {
-		p.MinVersion = tls.VersionTLS13
-	}
-	return p
-}
-
 func (l *loader) loadDevices(g *generation, f *findings) {
 	devices, complaints := device.LoadCertificates(os.DirFS(l.data.lsc()))
+	if devices == nil { // nobody's certificate is known: that must not open anything
+		f.faults = append(f.faults, complaints...)
+		return
+	}
 	f.complaints = append(f.complaints, complaints...)
 	g.devices = devices
 	if g.certs == nil {
@@ -202,7 +198,7 @@ func (l *loader) derive(g *generation, f *findings) {
 			ITLByCallManager: g.settings.cluster.ITLByCallManager, CTLByCallManager: g.settings.cluster.CTLByCallManager,
 			Emptied: g.settings.cluster.PrepareMigration,
 		},
-		Healthy: l.healthy, Made: l.made,
+		NoCertHash: g.settings.approvedFormatsOnly(), Healthy: l.mayEncrypt, Made: l.made,
 	}
 	source, err := derived.New(conf)
 	if err != nil {
@@ -211,6 +207,7 @@ func (l *loader) derive(g *generation, f *findings) {
 	}
 	g.derived = source
 	f.warnings = append(f.warnings, listWarnings(&conf)...)
+	f.warnings = append(f.warnings, g.settings.fipsWarnings()...)
 }
 
 // listWarnings tells what is unusual about the trust lists.
@@ -260,7 +257,7 @@ func (l *loader) openDirectory(path string) error {
 	}
 	d, err := configfiles.OpenDirectory(path, l.log)
 	if err != nil {
-		return fmt.Errorf("opening the folder of the files: %w", err)
+		return err
 	}
 	if l.directory != nil {
 		l.retired = append(l.retired, l.directory)

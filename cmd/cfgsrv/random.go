@@ -4,26 +4,28 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
+	"cfgsrv/configfiles"
 	"cfgsrv/entropy"
-	"cfgsrv/status"
 )
 
 // randomWatch keeps one entropy monitor running, and replaces it when its
 // settings change. Every key is made only while it is healthy.
 type randomWatch struct {
-	log     *slog.Logger
-	metrics *status.Metrics
+	log *slog.Logger
 
 	mu       sync.Mutex
 	settings entropySettings
 	monitor  *entropy.Monitor
 	end      func() // ends the monitor and waits for it
 }
+
+const daemonOff = "the Entropy Monitoring Daemon does not run: keys are made without a check of the random source"
 
 // configure begins to watch with these settings, unless they are the same as
 // before. An inactive monitor waits until it is started.
@@ -35,7 +37,7 @@ func (r *randomWatch) configure(ctx context.Context, s entropySettings, inactive
 	}
 	m, err := entropy.New(entropy.Config{
 		Source: s.Source, Interval: time.Duration(s.Interval), MinEntropyBits: s.MinEntropyBits,
-		Inactive: inactive, Log: r.log, OnChange: r.changed,
+		Inactive: inactive, Log: r.log,
 	})
 	if err != nil {
 		return fmt.Errorf("watching the random source: %w", err)
@@ -53,13 +55,25 @@ func (r *randomWatch) configure(ctx context.Context, s entropySettings, inactive
 	}()
 	r.settings, r.monitor, r.end = s, m, func() { cancel(); <-done }
 	if inactive {
-		r.log.Warn("the Entropy Monitoring Daemon is deactivated: keys are made without a check of the random source")
+		r.warn()
 	}
 	return nil
 }
 
-func (r *randomWatch) changed(now entropy.State) {
-	r.metrics.EntropyHealthy(now == entropy.Healthy || now == entropy.Degraded || now == entropy.Stopped)
+// run starts or stops the monitor, unless it is so already.
+func (r *randomWatch) run(yes bool) {
+	m := r.current()
+	switch stopped := m.Report().State == entropy.Stopped; {
+	case yes:
+		m.Start()
+	case !stopped:
+		m.Stop()
+		r.warn()
+	}
+}
+
+func (r *randomWatch) warn() {
+	r.log.Warn(daemonOff)
 }
 
 func (r *randomWatch) current() *entropy.Monitor {
@@ -70,6 +84,12 @@ func (r *randomWatch) current() *entropy.Monitor {
 
 // healthy is nil, or one sentence that says why no key may be made.
 func (r *randomWatch) healthy() error { return r.current().Healthy() }
+
+// passes says whether the source is watched and found good.
+func (r *randomWatch) passes() bool {
+	state := r.current().Report().State
+	return state == entropy.Healthy || state == entropy.Degraded
+}
 
 // alarms are those of one test since the settings last changed.
 func (r *randomWatch) alarms(t entropy.Test) func() uint64 {
@@ -85,16 +105,42 @@ func (r *randomWatch) close() {
 	}
 }
 
-// oneOff is a check of the random source for a command that makes a key without
-// a server: it runs the start-up test once.
-func oneOff(ctx context.Context, s entropySettings, log *slog.Logger) error {
-	if err := entropy.Ready(ctx, log); err != nil {
-		return err
+// mayEncrypt is healthy in words that a device may hear.
+func (l *loader) mayEncrypt() error {
+	if l.healthy == nil || l.healthy() == nil {
+		return nil
 	}
-	r := &randomWatch{log: log, metrics: status.NewMetrics()}
+	return &configfiles.DeniedError{Reason: "the random source is not healthy: nothing is encrypted until it recovers"}
+}
+
+// oneOff watches the random source for a command, without a server: it runs the
+// start-up test once. The error says why no key may be made, or that the test
+// could not be run, and then there is no report.
+func oneOff(ctx context.Context, s entropySettings, log *slog.Logger) (*entropy.Report, error) {
+	if err := entropy.Ready(ctx, log); err != nil {
+		return nil, err
+	}
+	r := &randomWatch{log: log}
 	if err := r.configure(ctx, s, false); err != nil {
-		return err
+		return nil, err
 	}
 	defer r.close()
-	return r.current().Started(ctx)
+	err := r.current().Started(ctx)
+	report := r.current().Report()
+	return &report, err
+}
+
+// mayMakeKeys is nil, or one sentence that says why a command may make no key:
+// the running server says so, or a check of its own.
+func mayMakeKeys(ctx context.Context, d data, s entropySettings, log *slog.Logger) error {
+	err := askServer(ctx, d, "GET", "/entropy/healthy", nil, nil)
+	if !errors.Is(err, errNoServer) {
+		return err
+	}
+	services, err := openServices(d)
+	if err != nil || !services.activated(entropyDaemon) {
+		return err
+	}
+	_, err = oneOff(ctx, s, log)
+	return err
 }

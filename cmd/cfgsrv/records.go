@@ -8,7 +8,9 @@ import (
 
 	"cfgsrv/capf"
 	"cfgsrv/configfiles"
+	"cfgsrv/device"
 	"cfgsrv/status"
+	"cfgsrv/tvs"
 )
 
 // record writes the log record of one request, and remembers it for people and
@@ -53,6 +55,24 @@ func (s *server) recordEnrolment(ctx context.Context, r capf.Record) {
 	}
 	if r.TLS != nil {
 		q.TLS, q.Cipher, q.Cert = r.TLS.Version, r.TLS.Cipher, r.TLS.Cert
+	}
+	s.metrics.Request(q)
+	s.book.Record(q)
+}
+
+// recordTrust writes the log record of one trust question, and remembers it for
+// people and monitoring.
+func (s *server) recordTrust(ctx context.Context, r tvs.Record) {
+	r.Log(ctx, s.log)
+	q := status.Request{
+		At: time.Now(), Listener: r.Listener, Remote: r.Remote.String(), File: "trust question",
+		Outcome: string(r.Outcome), Reason: r.Reason, Bytes: r.Bytes, Took: r.Took, Gen: r.Gen,
+	}
+	if n, ok := device.Find(r.Device); ok {
+		q.Device = string(n)
+	}
+	if r.TLS != nil {
+		q.TLS, q.Cipher, q.Cert, q.Client = r.TLS.Version, r.TLS.Cipher, r.TLS.Cert, r.TLS.Client
 	}
 	s.metrics.Request(q)
 	s.book.Record(q)

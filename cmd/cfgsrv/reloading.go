@@ -51,6 +51,8 @@ func (s *server) reload(ctx context.Context, reason string) error {
 
 // advance moves to the next generation, or changes nothing.
 func (s *server) advance(ctx context.Context) error {
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	if err := certs.Recover(s.live.current().settings.Certs); err != nil {
 		return fmt.Errorf("finishing a replaced certificate: %w", err)
 	}
@@ -62,11 +64,11 @@ func (s *server) advance(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.random.configure(ctx, g.settings.Entropy, !s.services.runs(entropyDaemon)); err != nil {
+	if err := s.observe(ctx, g); err != nil {
 		change.Abort()
 		return err
 	}
-	if err := s.observe(ctx, g); err != nil {
+	if err := s.random.configure(ctx, g.settings.Entropy, !s.services.runs(entropyDaemon)); err != nil {
 		change.Abort()
 		return err
 	}
@@ -76,11 +78,15 @@ func (s *server) advance(ctx context.Context) error {
 	return nil
 }
 
-// observe lets the record of enrolments see lsc/: a certificate that was
-// removed or replaced there is refused from now on.
+// observe keeps for later generations what this one holds: the certificates in
+// lsc/, so that one that is removed or replaced is refused from then on, and
+// those of the trust lists, so that phones with an old list find the new one.
 func (s *server) observe(ctx context.Context, g *generation) error {
 	if err := s.loader.enrolments.Observe(ctx, capf.Folder(s.loader.data.lsc()), g.devices.All()); err != nil {
 		return fmt.Errorf("comparing lsc/ with the record of enrolments: %w", err)
+	}
+	if err := s.loader.memory.Remember(g.listed...); err != nil {
+		return fmt.Errorf("remembering the trust lists: %w", err)
 	}
 	return nil
 }

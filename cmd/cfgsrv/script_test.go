@@ -32,6 +32,7 @@ import (
 //	prints FILE            the last output is that of FILE, but for times, dates and the like
 //	remember DIR           remembers all bytes and modes below a folder
 //	unchanged              there is nothing new in what was remembered
+//	units                  gives the data directory a pair of every unit
 //	authority NAME         makes NAME.pem, a root, and NAME-middle.pem below it
 //	issue NAME CSR OUT …   has NAME-middle answer a request; options: expired, root, cn=NAME
 func TestScripts(t *testing.T) {
@@ -47,6 +48,7 @@ func TestScripts(t *testing.T) {
 			"prints":    prints,
 			"remember":  remember,
 			"unchanged": unchanged,
+			"units":     units,
 			"authority": authority,
 			"issue":     issue,
 		},
@@ -155,6 +157,12 @@ func folderContent(dir string) (map[string]string, error) {
 		return nil
 	})
 	return content, err
+}
+
+func units(ts *testscript.TestScript, _ bool, _ []string) {
+	data := ts.Getenv("CFGSRV_DATA")
+	ts.Check(os.MkdirAll(data, 0o700))
+	ts.Check(os.Rename(certstest.Dir(scriptOf(ts).t), filepath.Join(data, "certs")))
 }
 
 func authority(ts *testscript.TestScript, _ bool, args []string) {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 	"cfgsrv/listeners"
 	"cfgsrv/reload"
 	"cfgsrv/status"
+	"cfgsrv/tvs"
 )
 
 // drainTime is how long what is under way may take after SIGTERM; the whole end
@@ -100,8 +102,10 @@ type server struct {
 	supervisor supervisor
 	metrics    *status.Metrics
 	book       *status.Book
+	working    sync.Map // the running inProgress, by listener
 	random     *randomWatch
 	services   *services
+	changing   sync.Mutex // held while the generation or the services change
 	started    time.Time
 	tried      diskMark // the last state of the disk that was loaded, good or bad
 	fault      faultText
@@ -130,10 +134,7 @@ func (p *program) serve(ctx context.Context, l *loader) error {
 		return err
 	}
 	defer release()
-	if s.services, err = openServices(l.data); err != nil {
-		return err
-	}
-	if l.enrolments, err = openEnrolments(ctx, l.data); err != nil {
+	if err := s.openState(ctx); err != nil {
 		return err
 	}
 	if err := entropy.Ready(ctx, s.log); err != nil {
@@ -149,16 +150,32 @@ func (p *program) serve(ctx context.Context, l *loader) error {
 	return s.run(ctx, hup, conf.Certs)
 }
 
+// openState opens what the server keeps in state/.
+func (s *server) openState(ctx context.Context) (err error) {
+	l := s.loader
+	if s.services, err = openServices(l.data); err != nil {
+		return err
+	}
+	if l.enrolments, err = openEnrolments(ctx, l.data); err != nil {
+		return err
+	}
+	if l.memory, err = tvs.OpenMemory(l.data.trustMemory()); err != nil {
+		return fmt.Errorf("opening the memory of trust lists: %w", err)
+	}
+	return nil
+}
+
 func newServer(l *loader, stderr io.Writer, conf *settings) *server {
 	s := &server{loader: l, level: new(slog.LevelVar), started: time.Now(), metrics: status.NewMetrics(), book: new(status.Book)}
 	s.level.Set(logLevel(conf.Log.Level))
 	s.log = newLogger(stderr, conf.Log.Format, s.level)
 	s.supervisor.log = s.log
-	s.random = &randomWatch{log: s.log, metrics: s.metrics}
-	s.metrics.EntropyFailures(map[string]func() uint64{
+	s.random = &randomWatch{log: s.log}
+	s.metrics.Entropy(s.random.passes, map[string]func() uint64{
 		string(entropy.RepetitionCountTest):    s.random.alarms(entropy.RepetitionCountTest),
 		string(entropy.AdaptiveProportionTest): s.random.alarms(entropy.AdaptiveProportionTest),
 	})
+	s.metrics.InProgress(s.inProgress)
 	l.log, l.healthy, l.made = s.log, s.random.healthy, s.countMade
 	return s
 }

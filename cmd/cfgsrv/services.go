@@ -132,6 +132,9 @@ func (s *services) setActivated(name string, yes bool) error {
 	if err != nil {
 		return err
 	}
+	if err := makeFolder(filepath.Dir(s.path), 0o700); err != nil {
+		return err
+	}
 	if err := writeFile(s.path, append(b, '\n'), 0o600); err != nil {
 		return err
 	}

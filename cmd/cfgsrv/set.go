@@ -34,7 +34,7 @@ func (p *program) setCommand() *cobra.Command {
 type certFolder struct {
 	data     data
 	settings settings
-	warn     *slog.Logger
+	log      *slog.Logger // warnings and worse
 }
 
 func (p *program) certFolder() (*certFolder, error) {
@@ -57,11 +57,7 @@ func (c *certFolder) archive() string { return filepath.Join(c.data.state(), "re
 // maker makes keys as long as the random source is healthy.
 func (c *certFolder) maker(ctx context.Context) certs.Maker {
 	return certs.Maker{Healthy: func() error {
-		services, err := openServices(c.data)
-		if err != nil || !services.activated(entropyDaemon) {
-			return err
-		}
-		return oneOff(ctx, c.settings.Entropy, c.warn)
+		return mayMakeKeys(ctx, c.data, c.settings.Entropy, c.log)
 	}}
 }
 

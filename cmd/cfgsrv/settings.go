@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"cfgsrv/entropy"
 )
 
 // settings is cfgsrv.toml (DESIGN 3) with the defaults filled in and the
@@ -65,9 +67,10 @@ type clusterSettings struct {
 }
 
 type tftpSettings struct {
-	MaxTransfers  int `toml:"max_transfers"`
-	MaxPerAddress int `toml:"max_per_address"`
-	BlockSize     int `toml:"block_size"`
+	MaxTransfers  int  `toml:"max_transfers"`
+	MaxPerAddress int  `toml:"max_per_address"`
+	BlockSize     int  `toml:"block_size"`
+	SinglePort    bool `toml:"single_port"`
 }
 
 type httpsSettings struct {
@@ -80,6 +83,15 @@ type tlsSettings struct {
 	HTTPSCiphers               string `toml:"https_ciphers"`
 	TLSCiphers                 string `toml:"tls_ciphers"`
 	TLS13CertificatePreference string `toml:"tls13_certificate_preference"`
+
+	Phones tlsListenerSettings `toml:"phones"`
+	Jabber tlsListenerSettings `toml:"jabber"`
+}
+
+// tlsListenerSettings are for one listener what tlsSettings are for both;
+// empty is the same.
+type tlsListenerSettings struct {
+	HTTPSCiphers string `toml:"https_ciphers"`
 }
 
 type capfSettings struct {
@@ -148,7 +160,7 @@ func defaultSettings() settings {
 			MinVersion:                 "1.2",
 			HTTPSCiphers:               "All Supported EC and RSA Ciphers",
 			TLSCiphers:                 "All Ciphers, RSA Preferred",
-			TLS13CertificatePreference: "TLS 1.2 Ciphers Preference Order",
+			TLS13CertificatePreference: preferOurOrder,
 		},
 		CAPF: capfSettings{
 			KeyOrder: "EC Preferred, RSA Backup", RSAKeySize: 2048, ECKeySize: 384,
@@ -236,10 +248,12 @@ func (s *settings) check() []error {
 	within("https.max_connections", s.HTTPS.MaxConnections, 1, 1<<20)
 	within("https.max_per_address", s.HTTPS.MaxPerAddress, 1, 1<<20)
 	oneOf("tls.min_version", s.TLS.MinVersion, "1.2", "1.3")
-	oneOf("tls.https_ciphers", s.TLS.HTTPSCiphers, httpsCipherChoices...)
+	oneOf("tls.https_ciphers", s.TLS.HTTPSCiphers, httpsCipherChoices()...)
+	oneOf("tls.phones.https_ciphers", s.TLS.Phones.HTTPSCiphers, append(httpsCipherChoices(), "")...)
+	oneOf("tls.jabber.https_ciphers", s.TLS.Jabber.HTTPSCiphers, append(httpsCipherChoices(), "")...)
 	oneOf("tls.tls_ciphers", s.TLS.TLSCiphers, tlsCipherChoices()...)
 	oneOf("tls.tls13_certificate_preference", s.TLS.TLS13CertificatePreference,
-		"TLS 1.2 Ciphers Preference Order", "TLS 1.3 Signature Algorithm Preference Order")
+		preferOurOrder, preferClientOrder)
 	oneOf("capf.key_order", s.CAPF.KeyOrder, "RSA Only", "EC Only", "EC Preferred, RSA Backup")
 	s.checkCAPFKeySizes(fault)
 	within("capf.validity_days", s.CAPF.ValidityDays, 1, 7300)
@@ -248,6 +262,10 @@ func (s *settings) check() []error {
 	if s.Entropy.MinEntropyBits < 0 || s.Entropy.MinEntropyBits > 8 {
 		fault("entropy.min_entropy_bits", "%g is not between 0 and 8", s.Entropy.MinEntropyBits)
 	}
+	if _, err := entropy.Sources(s.Entropy.Source); err != nil {
+		fault("entropy.source", "%v", err)
+	}
+	s.checkFIPS(fault)
 	return faults
 }
 

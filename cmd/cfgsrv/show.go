@@ -21,7 +21,7 @@ func (p *program) showCommand() *cobra.Command {
 	show.AddCommand(
 		p.showListCommand(trustlist.ITL), p.showListCommand(trustlist.CTL), p.showFileCommand(),
 		p.showStatusCommand(), p.showDeviceCommand(),
-		p.showCertCommand(), p.showCSRCommand(),
+		p.showCertCommand(), p.showCSRCommand(), p.showEntropyCommand(), p.showTLSCommand(),
 	)
 	return show
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/x509"
@@ -14,6 +15,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -121,7 +123,8 @@ func (p *program) showFileCommand() *cobra.Command {
 		Use:   "file FILE",
 		Short: "Take a .tlv, .sgn or .enc.sgn apart and verify it",
 		Long: "file takes any trust list, signed or encrypted file apart and verifies it. Without --cert it tries our own\n" +
-			"CallManager certificates, the present one and those it replaced. Exit status 1 if the file does not verify.",
+			"CallManager certificates, the present one and those it replaced; a trust list carries its signer. Exit status 1\n" +
+			"if the file does not verify.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.showFile(args[0], cert, key, asJSON)
@@ -140,12 +143,12 @@ func (p *program) showFile(path, certFile, keyFile string, asJSON bool) error {
 		return err
 	}
 	defer f.Close()
-	if isTrustList(f) {
-		b, err := readLimited(path, maxShown)
-		if err != nil {
-			return err
-		}
-		return p.printTrustList(b, asJSON)
+	list, err := isTrustList(f)
+	if err != nil {
+		return err
+	}
+	if list {
+		return p.showListFile(path, certFile, asJSON)
 	}
 	signers, err := p.signers(certFile)
 	if err != nil {
@@ -155,19 +158,59 @@ func (p *program) showFile(path, certFile, keyFile string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	if err := p.printListing(v, v.Text(), v.Verified, asJSON); err != nil || keyFile == "" {
+	var content []byte
+	var failure error
+	if keyFile != "" {
+		content, failure = decryptFile(path, keyFile)
+	}
+	shown := shownFile{Listing: v, Content: string(content)}
+	if err := p.printListing(shown, v.Text()+shown.Content, v.Verified, asJSON); failure == nil {
 		return err
 	}
-	return p.printDecrypted(path, keyFile)
+	return failure
 }
 
-// isTrustList tells a trust list by its version, which is the first field of
-// every file, and rewinds.
-func isTrustList(f io.ReadSeeker) bool {
-	var head [5]byte
-	_, err := io.ReadFull(f, head[:])
+// shownFile is a file taken apart, with the configuration inside if a key for
+// it was given.
+type shownFile struct {
+	signedfile.Listing
+	Content string `json:"content,omitempty"`
+}
+
+// isTrustList tells a trust list by the name that it gives itself, and rewinds.
+// What has no sound header is none.
+func isTrustList(f io.ReadSeeker) (bool, error) {
+	h, err := signedfile.ReadHeader(f)
+	if malformed := (*signedfile.ParseError)(nil); err != nil && !errors.As(err, &malformed) {
+		return false, err
+	}
 	_, seekErr := f.Seek(0, io.SeekStart)
-	return err == nil && seekErr == nil && head == [5]byte{1, 0, 2, 1, 2}
+	return err == nil && strings.HasSuffix(h.FileName(), ".tlv"), seekErr
+}
+
+// showListFile shows a trust list. It carries its signer; a certificate given
+// has to be that one.
+func (p *program) showListFile(path, certFile string, asJSON bool) error {
+	b, err := readLimited(path, maxShown)
+	if err != nil {
+		return err
+	}
+	list, err := trustlist.Parse(b)
+	if err != nil {
+		return err
+	}
+	v := list.Listing()
+	if certFile != "" && v.Verified {
+		wanted, err := readCertificates(certFile)
+		if err != nil {
+			return err
+		}
+		signer, _ := list.Find(list.SignedBy(), trustlist.SAST)
+		if !slices.ContainsFunc(wanted, func(c *x509.Certificate) bool { return bytes.Equal(c.Raw, signer.DER()) }) {
+			v.Verified, v.Problem = false, fmt.Sprintf("it is signed by %s, not with the certificate in %s", list.SignedBy(), certFile)
+		}
+	}
+	return p.printListing(v, v.Text(), v.Verified, asJSON)
 }
 
 // signers are the certificates that may have signed a file: the one given, or
@@ -229,25 +272,21 @@ func readCertificates(path string) ([]*x509.Certificate, error) {
 	return all, nil
 }
 
-func (p *program) printDecrypted(path, keyFile string) error {
-	b, err := readLimited(path, 64<<20)
+// decryptFile is the configuration in an encrypted file.
+func decryptFile(path, keyFile string) ([]byte, error) {
+	key, err := readDecrypter(keyFile)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	b, err := readLimited(path, maxPhoneFile)
+	if err != nil {
+		return nil, err
 	}
 	file, err := signedfile.Parse(b)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	key, err := readDecrypter(keyFile)
-	if err != nil {
-		return err
-	}
-	plain, err := file.Decrypt(key)
-	if err != nil {
-		return err
-	}
-	_, err = p.stdout.Write(plain)
-	return err
+	return file.Decrypt(key)
 }
 
 func readDecrypter(path string) (crypto.Decrypter, error) {

@@ -82,7 +82,8 @@ func (p *program) itlCommand() *cobra.Command {
 	migrate.AddCommand(
 		p.listCommand("on", "Begin: phones that fetch this list take any list and unsigned files", listChange{
 			question: "This operation hands out an ITL without servers. A phone that has fetched it accepts unsigned files and the\n" +
-				"trust list of ANY server that it meets, until it has another list. Keep the time short.\nDo you want to continue?",
+				"trust list of ANY server that it meets, until it has another list. Keep the time short. Phones of a mixed-mode\n" +
+				"cluster keep their CTL and are not helped.\nDo you want to continue?",
 			doing: "Generating the ITL file without servers",
 			done:  "Phones get it at their next restart; end it with 'cfgsrv utils itl prepare-migration off'",
 			apply: func(c *clusterState, _ *settings) error { c.PrepareMigration = true; return nil },

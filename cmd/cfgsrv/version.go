@@ -40,8 +40,12 @@ func programVersion() string {
 }
 
 func fipsState() string {
-	if !fips140.Enabled() {
+	switch v := fips140.Version(); {
+	case !fips140.Enabled():
 		return "not active"
+	case v == "latest":
+		return "active, latest (the toolchain's own, not a validated one)"
+	default:
+		return "active, " + v
 	}
-	return "active, " + fips140.Version()
 }
