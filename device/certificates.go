@@ -11,7 +11,11 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"runtime"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 )
 
 // maxCertificateFile bounds one file of lsc/, in bytes. A certificate with its
@@ -35,14 +39,12 @@ func LoadCertificates(fsys fs.FS) (*Certificates, []error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, []error{fmt.Errorf("listing lsc/: %w", err)}
 	}
+	files = slices.DeleteFunc(files, func(f fs.DirEntry) bool { return strings.HasPrefix(f.Name(), ".") })
 	c := &Certificates{known: make(map[Name]entry, len(files))}
 	var faults []error
-	for _, f := range files {
-		if strings.HasPrefix(f.Name(), ".") {
-			continue
-		}
-		if err := c.load(fsys, f); err != nil {
-			faults = append(faults, fmt.Errorf("loading lsc/%s: %w", f.Name(), err))
+	for i, r := range readAll(fsys, files) {
+		if err := c.add(files[i].Name(), r); err != nil {
+			faults = append(faults, fmt.Errorf("loading lsc/%s: %w", files[i].Name(), err))
 		}
 	}
 	return c, faults
@@ -84,8 +86,32 @@ func (c *Certificates) Len() int {
 	return len(c.known)
 }
 
-func (c *Certificates) load(fsys fs.FS, f fs.DirEntry) error {
-	n, ok := fileDevice(f.Name())
+// reading is what came of reading one file.
+type reading struct {
+	entry entry
+	err   error
+}
+
+// readAll reads files on all processors: a start with thousands of certificates
+// is spent here.
+func readAll(fsys fs.FS, files []fs.DirEntry) []reading {
+	all := make([]reading, len(files))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(files)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(files); i = int(next.Add(1)) - 1 {
+				all[i].entry, all[i].err = readEntry(fsys, files[i])
+			}
+		})
+	}
+	wg.Wait()
+	return all
+}
+
+// add enters what came of a file. A file that cannot be used closes its device.
+func (c *Certificates) add(file string, r reading) error {
+	n, ok := fileDevice(file)
 	if !ok {
 		return errors.New("not named DEVICE.pem after a device")
 	}
@@ -93,12 +119,11 @@ func (c *Certificates) load(fsys fs.FS, f fs.DirEntry) error {
 		c.known[n] = entry{kind: Unreadable}
 		return fmt.Errorf("%s has another file in another case", n)
 	}
-	e, err := readEntry(fsys, f)
-	if err != nil {
-		e = entry{kind: Unreadable}
+	if r.err != nil {
+		r.entry = entry{kind: Unreadable}
 	}
-	c.known[n] = e
-	return err
+	c.known[n] = r.entry
+	return r.err
 }
 
 // fileDevice is the device that a file of lsc/ is named after.
