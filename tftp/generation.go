@@ -12,12 +12,6 @@ const (
 	defaultBlockSize  = 1428
 )
 
-// The library ignores a limit outside these (its SetBlockSize).
-const (
-	leastBlockSize = 513
-	mostBlockSize  = 65464
-)
-
 // Generation is what a request is served from. It is never modified.
 type Generation struct {
 	Number uint64
@@ -27,10 +21,15 @@ type Generation struct {
 	// MaxPerAddress limits those of one client address; zero means 1000, because
 	// whole sites sit behind one.
 	MaxPerAddress int
-	// BlockSize is the largest block in bytes that a client may negotiate, 513
-	// to 65464, beyond that the nearest of these; zero means 1428. A client that
-	// does not negotiate gets 512 (RFC 1350).
+	// BlockSize is the largest block in bytes that a client may negotiate, 8 to
+	// 65464, beyond that the nearest of these; zero means 1428. It gets less if
+	// its path carries less. A client that does not negotiate gets 512 (RFC 1350).
 	BlockSize int
+	// SinglePort lets every answer leave from the listening port, for clients
+	// behind a NAT or a firewall that knows no TFTP, and for servers in a
+	// container. Without it a transfer has a port of the server that is not the
+	// listening one (RFC 1350 section 4).
+	SinglePort bool
 }
 
 func (g Generation) maxTransfers() int  { return orDefault(g.MaxTransfers, defaultTransfers) }

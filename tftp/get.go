@@ -183,7 +183,7 @@ func (d *download) receive(ctx context.Context) ([]byte, error) {
 				return p, nil
 			}
 		case opDATA:
-			switch binary.BigEndian.Uint16(p[2:]) {
+			switch block(p) {
 			case d.block + 1:
 				return p, nil
 			case d.block:
@@ -219,14 +219,6 @@ func (d *download) accept(oack []byte) error {
 		d.blockSize = size
 	}
 	return nil
-}
-
-// opcode is zero for what is no packet.
-func opcode(p []byte) uint16 {
-	if len(p) < headerSize {
-		return 0
-	}
-	return binary.BigEndian.Uint16(p)
 }
 
 func remoteError(p []byte) error {

@@ -65,66 +65,6 @@ func sends(content string) func(string, io.ReaderFrom) error {
 	}
 }
 
-func TestInnards(t *testing.T) {
-	type seen struct {
-		socket *net.UDPConn
-		mode   string
-		err    error
-	}
-	heard := make(chan seen, 1)
-	look := func(end any) error {
-		var s seen
-		s.socket, s.mode, s.err = innards(end)
-		heard <- s
-		return errors.New("seen")
-	}
-	library := pintftp.NewServer(
-		func(_ string, to io.ReaderFrom) error { return look(to) },
-		func(_ string, from io.WriterTo) error { return look(from) })
-	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := make(chan error, 1)
-	go func() { served <- library.Serve(conn) }()
-	for _, op := range []byte{1, 2} {
-		p := newPhone(t, "127.0.0.1", conn.LocalAddr().String())
-		request := inMode("netascii", requestPacket("file"))
-		request[1] = op
-		p.send(p.to, request)
-		s := <-heard
-		_, tid := p.answer()
-		if s.err != nil || s.mode != "netascii" || s.socket == nil || s.socket.LocalAddr().(*net.UDPAddr).Port != int(tid.Port()) {
-			t.Errorf("opcode %d: %+v, the answer came from %s", op, s, tid)
-		}
-	}
-	library.Shutdown()
-	<-served
-}
-
-func TestInnardsOfAnotherShape(t *testing.T) {
-	type connection interface{ close() }
-	for i, end := range []any{
-		nil, 1, "x", struct{}{}, &struct{ mode, conn string }{}, &struct{ mode int }{},
-		&struct {
-			mode string
-			conn connection
-		}{},
-		&struct {
-			mode string
-			conn any
-		}{conn: &struct{ conn string }{}},
-	} {
-		if _, _, err := innards(end); !errors.Is(err, errUnknownShape) {
-			t.Errorf("%d: %v", i, err)
-		}
-	}
-	s := startLocal(t, files{})
-	if err := s.read("file", bytes.NewBuffer(nil)); err == nil || err.Error() != "internal error" {
-		t.Errorf("the client would hear %v", err)
-	}
-}
-
 func TestLibraryTellsTheCauseWithCode1(t *testing.T) {
 	_, conn := bare(t, func(string, io.ReaderFrom) error {
 		_, err := os.Open("/nonexistent/secret")
@@ -296,21 +236,6 @@ func TestLibraryDoesNotNoticeThatItsSocketIsClosed(t *testing.T) {
 	}
 	library.Shutdown()
 	<-served
-}
-
-func TestLibraryLosesTheZoneOfLinkLocalAddresses(t *testing.T) {
-	addr := linkLocal(t)
-	s := start(t, "[::]:0", Generation{Files: files{"file": "content"}})
-	_, port, err := net.SplitHostPort(s.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := newPhone(t, "", net.JoinHostPort(addr, port))
-	p.ask("file")
-	waitFor(t, func() bool { return strings.Contains(s.log.String(), "request not answered") })
-	if b, _ := p.hear(silence); b != nil {
-		t.Errorf("got %q", b)
-	}
 }
 
 func linkLocal(t *testing.T) string {

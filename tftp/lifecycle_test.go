@@ -4,13 +4,10 @@ package tftp
 
 import (
 	"context"
-	"net"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"cfgsrv/configfiles"
 )
@@ -147,32 +144,6 @@ func TestShutdownCutsASlowSource(t *testing.T) {
 	}
 	if r := s.record(t); r.Outcome != configfiles.Aborted || r.Reason != reasonShutdown {
 		t.Errorf("record %+v", r)
-	}
-}
-
-func TestShutdownOfAServerThatCannotReachItself(t *testing.T) {
-	t.Parallel()
-	s := startLocal(t, files{"file": "content"})
-	s.get(t, "file")
-	s.record(t)
-	deafen(t, s.conn)
-	if took := s.shutdown(t, within); took < wakeInterval*wakeAttempts/2 {
-		t.Errorf("it could, within %s", took)
-	}
-}
-
-// deafen lets the system drop all that comes to conn.
-func deafen(t *testing.T, conn *net.UDPConn) {
-	t.Helper()
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dropAll := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: 0}
-	if controlErr := raw.Control(func(fd uintptr) {
-		err = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &dropAll})
-	}); controlErr != nil || err != nil {
-		t.Fatal(controlErr, err)
 	}
 }
 

@@ -24,9 +24,9 @@ func TestASmallReceiveBufferIsToldOnce(t *testing.T) {
 			done <- err
 			return
 		}
-		conn, err := listen("127.0.0.1:0", size, slog.New(slog.NewTextHandler(&log, nil)))
+		conn, _, err := listen("127.0.0.1:0", size, slog.New(slog.NewTextHandler(&log, nil)))
 		if err == nil {
-			conn.Close()
+			conn.close()
 		}
 		done <- err
 	}()
@@ -41,20 +41,14 @@ func TestASmallReceiveBufferIsToldOnce(t *testing.T) {
 func TestReceiveBuffer(t *testing.T) {
 	var log syncBuffer
 	const size = 100_000 // less than every system grants
-	conn, err := listen("127.0.0.1:0", size, slog.New(slog.NewTextHandler(&log, nil)))
+	conn, _, err := listen("127.0.0.1:0", size, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
-	raw, err := conn.SyscallConn()
+	defer conn.close()
+	granted, err := unix.GetsockoptInt(conn.fd, unix.SOL_SOCKET, unix.SO_RCVBUF)
 	if err != nil {
 		t.Fatal(err)
-	}
-	granted := 0
-	if controlErr := raw.Control(func(fd uintptr) {
-		granted, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF)
-	}); controlErr != nil || err != nil {
-		t.Fatal(controlErr, err)
 	}
 	if granted < size || log.String() != "" {
 		t.Errorf("granted %d, logged %q", granted, log.String())

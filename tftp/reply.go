@@ -14,13 +14,15 @@ var (
 	errBusy     = errors.New("busy, try again")
 	errReadOnly = errors.New("files cannot be stored here")
 	errMode     = errors.New("only the modes octet and netascii are served")
+	// errMalformed is what is no packet of TFTP.
+	errMalformed = errors.New("this is no TFTP request")
 )
 
 // abortedError ends a transfer that had begun. Its client gets no ERROR any
 // more, or has got it.
 type abortedError struct {
 	reason string // one plain sentence
-	err    error  // what the library said, may be nil
+	err    error  // what the client, the network or the library said, may be nil
 }
 
 func (e *abortedError) Unwrap() error { return e.err }
@@ -39,6 +41,7 @@ func replyTo(err error) reply {
 	var aborted *abortedError
 	var denied *configfiles.DeniedError
 	var missing *configfiles.NotFoundError
+	var option *optionError
 	switch {
 	case err == nil:
 		return reply{outcome: configfiles.Served}
@@ -50,6 +53,10 @@ func replyTo(err error) reply {
 		return reply{configfiles.Refused, codeAccess, errReadOnly.Error(), nil}
 	case errors.Is(err, errMode):
 		return reply{configfiles.Refused, codeIllegal, errMode.Error(), nil}
+	case errors.Is(err, errMalformed):
+		return reply{configfiles.Refused, codeIllegal, errMalformed.Error(), nil}
+	case errors.As(err, &option):
+		return reply{configfiles.Refused, codeOption, option.Error(), nil}
 	case errors.As(err, &denied):
 		return reply{configfiles.Refused, codeAccess, denied.Reason, nil}
 	case errors.Is(err, configfiles.ErrDenied):

@@ -3,16 +3,12 @@
 package tftp
 
 import (
-	"context"
 	"errors"
-	"io"
-	"net"
-	"net/netip"
-	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/pin/tftp/v3/netascii"
+	"golang.org/x/sys/unix"
 
 	"cfgsrv/configfiles"
 )
@@ -26,123 +22,261 @@ const (
 	reasonGivenUp   = "the client gave up"
 )
 
-// transfer is one request and its own socket, which is the transfer identifier
-// of RFC 1350.
+const (
+	// clientPatience is how long a client may say nothing before it is given up, or
+	// clientIntervals of the interval that it asked for, if that is more.
+	clientPatience  = 5 * time.Second
+	clientIntervals = 4
+	// grace is how long a transfer that its client seems to have left waits for
+	// an acknowledgement that is still on the way.
+	grace = 250 * time.Millisecond
+)
+
+// phase is how far a transfer has come.
+type phase uint8
+
+const (
+	opening  phase = iota // its file is being looked for
+	sending               // this package sends it
+	handedOn              // the library sends it
+	ended
+)
+
+// transfer is one request and what follows from it.
 type transfer struct {
-	socket *net.UDPConn
-	peer   netip.AddrPort
-	asked  string
-	mode   string
-	begun  time.Time
-	record configfiles.Record
+	id      identifiers
+	path    path
+	request request
+	gen     Generation
+	begun   time.Time
+	older   *transfer // of the same client; guarded by transfers
 
-	removed   chan struct{} // closed when it no longer runs
-	cutReason atomic.Pointer[string]
+	// deadline is when something must be done about it, in the front's time;
+	// zero is never.
+	deadline atomic.Int64
+
+	mu      sync.Mutex
+	phase   phase
+	reading bool // a worker reads on in stream, which nobody else may touch
+	left    bool // its client has asked for something else since
+	record  configfiles.Record
+	options options
+	oack    []byte
+	stream  stream
+	window  window
+	rtt     rtt
+	sentAt  time.Duration // when the last window was sent; zero if not for the first time
+	heardAt time.Duration // when the client last carried it on
+	relay   *relay        // when handedOn
 }
 
-// newTransfer is of what the library hands to a handler.
-func newTransfer(asked string, end any) (*transfer, error) {
-	client, ok := end.(interface{ RemoteAddr() net.UDPAddr })
-	if !ok {
-		return nil, errUnknownShape
+// hasBegun says that the client has answered.
+func (t *transfer) hasBegun() bool {
+	switch t.phase {
+	case sending:
+		return t.window.begun()
+	case handedOn:
+		return t.relay.begun.Load()
 	}
-	socket, mode, err := innards(end)
-	if err != nil {
-		return nil, err
+	return false
+}
+
+// start begins to send what s holds, with the options that were granted.
+func (f *front) start(t *transfer, granted options, s stream, out *sender) {
+	t.phase = sending
+	t.options, t.stream = granted, s
+	t.window = newWindow(granted, s.size)
+	t.rtt.agreed = granted.interval()
+	if granted.any() {
+		t.oack = granted.oack(s.size)
 	}
-	addr := client.RemoteAddr()
-	return &transfer{
-		socket:  socket,
-		peer:    peerOf(addr.IP, addr.Port),
-		asked:   asked,
-		mode:    mode,
-		begun:   time.Now(),
-		removed: make(chan struct{}),
-	}, nil
+	t.heardAt = f.now()
+	f.advance(t, out)
 }
 
-// peerOf is the same for one client whichever kind of socket saw it.
-func peerOf(ip net.IP, port int) netip.AddrPort {
-	addr, _ := netip.AddrFromSlice(ip)
-	return netip.AddrPortFrom(addr.Unmap(), uint16(port))
-}
-
-// refuse sends an ERROR. Whether it arrives the client alone knows: RFC 1350
-// section 7 has no answer to it.
-func (t *transfer) refuse(code uint16, reason string) {
-	_, _ = t.socket.WriteToUDPAddrPort(errorPacket(code, reason), t.peer)
-}
-
-// cut ends the transfer from outside, without a word to the client.
-func (t *transfer) cut(reason string) {
-	t.cutReason.CompareAndSwap(nil, &reason)
-	t.socket.Close()
-}
-
-// failing closes the socket on a client that is dead or has sent an ERROR
-// itself, and tells it first if the fault is ours.
-func (t *transfer) failing(err error) {
-	if fault := (*contentError)(nil); errors.As(err, &fault) {
-		r := replyTo(fault)
-		t.refuse(r.code, r.reason)
+// receive takes a datagram of t's client.
+func (f *front) receive(t *transfer, p []byte, out *sender) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.phase == ended:
+	case t.phase == handedOn:
+		t.relay.begun.Store(true)
+		t.relay.toLibrary(p)
+	case opcode(p) == opERROR:
+		f.end(t, &abortedError{reasonGivenUp, remoteError(p)}, out)
+	case opcode(p) == opACK && t.phase == sending:
+		f.acknowledged(t, block(p), out)
 	}
-	t.socket.Close()
 }
 
-// open looks for the file in files.
-func (t *transfer) open(ctx context.Context, files configfiles.Source) (*configfiles.File, error) {
-	if !strings.EqualFold(t.mode, "octet") && !strings.EqualFold(t.mode, "netascii") {
-		return nil, errMode
-	}
-	name, err := configfiles.ParseName(t.asked)
-	if err != nil {
-		return nil, err
-	}
-	t.record.Device = name.Device
-	return files.Open(ctx, configfiles.Request{
-		Name: name,
-		From: configfiles.Requester{Transport: configfiles.TFTP, Addr: t.peer},
-	})
-}
-
-// send lets the library send file, and closes it.
-func (t *transfer) send(file *configfiles.File, to io.ReaderFrom) error {
-	t.record.As = file.As
-	c, err := newContent(file)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	size := file.Size
-	var from io.Reader = c
-	if strings.EqualFold(t.mode, "netascii") {
-		size = c.netasciiSize()
-		if t.mode != "netascii" { // the only spelling that the library translates
-			from = netascii.ToReader(c)
+func (f *front) acknowledged(t *transfer, block uint16, out *sender) {
+	switch t.window.acknowledge(block) {
+	case nothingNew:
+		return
+	case gap:
+		// Sooner it is a copy of the one before: what it would tell about was
+		// not there yet.
+		if t.sentAt == 0 || f.now()-t.sentAt < t.rtt.smoothed/2 {
+			return
+		}
+		t.window.believe()
+		t.sentAt = 0
+	case progress:
+		f.heard(t)
+		if t.window.done() {
+			f.end(t, nil, out)
+			return
 		}
 	}
-	if announcer, ok := to.(interface{ SetSize(int64) }); ok {
-		announcer.SetSize(size)
-	}
-	t.record.Bytes, err = to.ReadFrom(from)
-	return transferError(err, c)
+	f.advance(t, out)
 }
 
-// transferError says in a plain sentence why the library ended a transfer. It
-// has no types for that: a client that stopped answering is the timeout of the
-// last read, one that sent an ERROR is an error of no type.
-func transferError(err error, c *content) error {
-	var fault *contentError
-	var network net.Error
-	switch {
-	case err == nil, errors.As(err, &fault):
-		return err
-	case !errors.As(err, &network):
-		return &abortedError{reasonGivenUp, err}
-	case !network.Timeout():
-		return &abortedError{reasonNetwork, err}
-	case c.left == 0:
-		return &abortedError{reasonLastBlock, nil}
+// heard notes that the client carries t on.
+func (f *front) heard(t *transfer) {
+	now := f.now()
+	if t.sentAt > 0 {
+		t.rtt.sample(now - t.sentAt) // not of what was sent twice: RFC 6298 section 3
 	}
-	return &abortedError{reasonSilent, nil}
+	t.rtt.heard()
+	t.heardAt, t.sentAt, t.left = now, now, false
+}
+
+// advance sends what the window allows, and sets when to be disappointed.
+func (f *front) advance(t *transfer, out *sender) {
+	if t.reading {
+		return // the worker will
+	}
+	first, count := t.window.next()
+	size := int64(t.options.blockSize())
+	var err error
+	switch end := (first + count - 1) * size; {
+	case first == 0:
+		err = out.packet(t.id.port, &t.path, t.oack)
+	case !t.stream.holds(end):
+		t.reading = true
+		t.deadline.Store(0)
+		f.work.put(t)
+		return
+	default:
+		err = out.blocks(t.id.port, &t.path, first, count, int(size), t.stream.slice((first-1)*size, end))
+	}
+	if err != nil {
+		f.cannotSend(t, err, out)
+		return
+	}
+	t.window.advance(count)
+	t.deadline.Store(int64(f.now() + t.rtt.interval()))
+}
+
+// readOn lets one worker read the next part of t's file.
+func (f *front) readOn(t *transfer, out *sender) {
+	t.mu.Lock()
+	from := max(t.window.acked, 0) * int64(t.options.blockSize())
+	t.mu.Unlock()
+	err := recovering(func() error { return t.stream.read(from) })
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.reading = false
+	switch {
+	case t.phase == ended:
+		t.stream.close()
+	case err != nil:
+		f.end(t, err, out)
+	default:
+		t.heardAt = f.now() // the delay was ours
+		t.sentAt = t.heardAt
+		f.advance(t, out)
+	}
+}
+
+// expire does what t's deadline is for.
+func (f *front) expire(t *transfer, out *sender) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := f.now()
+	if d := t.deadline.Load(); t.phase == ended || d == 0 || d > int64(now) {
+		return
+	}
+	switch {
+	case t.phase == handedOn:
+		f.end(t, &abortedError{reasonMovedOn, nil}, out)
+	case t.left:
+		f.end(t, t.abandoned(reasonMovedOn), out)
+	case now-t.heardAt >= max(clientPatience, clientIntervals*t.rtt.agreed):
+		f.end(t, t.abandoned(reasonSilent), out)
+	default:
+		t.rtt.expired()
+		f.resend(t, out)
+	}
+}
+
+// abandoned is the error of a client that went away, for this reason or after
+// it had everything.
+func (t *transfer) abandoned(reason string) error {
+	if t.phase == sending && t.window.complete() {
+		reason = reasonLastBlock
+	}
+	return &abortedError{reason, nil}
+}
+
+// resend sends once more what was not acknowledged.
+func (f *front) resend(t *transfer, out *sender) {
+	t.window.rewind()
+	t.sentAt = 0
+	f.advance(t, out)
+}
+
+// cannotSend ends t when the network takes nothing.
+func (f *front) cannotSend(t *transfer, err error, out *sender) {
+	if errors.Is(err, unix.EMSGSIZE) {
+		f.mtu.forget(t.id.peer) // the next request gets smaller blocks
+	}
+	f.end(t, &abortedError{reasonNetwork, err}, out)
+}
+
+// end ends t as err says, with an ERROR to its client if that is due.
+func (f *front) end(t *transfer, err error, out *sender) {
+	if t.phase == ended {
+		return
+	}
+	r := replyTo(err)
+	if r.outcome != configfiles.Served && r.outcome != configfiles.Aborted {
+		// Whether it arrives the client alone knows: RFC 1350 section 7.
+		_ = out.packet(t.id.port, &t.path, errorPacket(r.code, r.reason))
+	}
+	if t.phase == sending {
+		t.record.Bytes = min(max(t.window.high, 0)*int64(t.options.blockSize()), t.stream.size)
+	}
+	if !t.reading {
+		t.stream.close()
+		t.stream.kept = nil
+	}
+	if t.phase == handedOn {
+		t.relay.toLibrary(errorPacket(codeUndefined, "ended"))
+	}
+	t.phase = ended
+	t.deadline.Store(0)
+	t.record.Outcome, t.record.Reason, t.record.Err = r.outcome, r.reason, r.err
+	t.record.Took = time.Since(t.begun)
+	f.transfers.remove(t)
+	f.records.put(t)
+}
+
+// cutShort ends t because the server ends.
+func (f *front) cutShort(t *transfer, out *sender) {
+	if t.phase != ended {
+		_ = out.packet(t.id.port, &t.path, errorPacket(codeUndefined, reasonShutdown))
+		f.end(t, &abortedError{reasonShutdown, nil}, out)
+	}
+}
+
+// refuse ends t, which was not admitted.
+func (f *front) refuse(t *transfer, err error) {
+	r := replyTo(err)
+	_ = f.out.packet(t.id.port, &t.path, errorPacket(r.code, r.reason))
+	t.phase = ended
+	t.record.Outcome, t.record.Reason, t.record.Err = r.outcome, r.reason, r.err
+	t.record.Took = time.Since(t.begun)
+	f.records.put(t)
 }

@@ -5,80 +5,152 @@ package tftp
 import (
 	"net/netip"
 	"sync"
+	"time"
 )
 
-// transfers are those that run. The zero value is ready.
+// transfers are those that run. A transfer is found by its two identifiers (RFC
+// 1350 section 4): the client's address and the server's port.
 type transfers struct {
 	mu     sync.Mutex
-	closed bool
-	all    map[*transfer]struct{}
-	byPeer map[netip.AddrPort]*transfer // the newest of each
+	n      int
+	byPeer map[netip.AddrPort]*transfer // the newest of each; those before it hang on it
 	byAddr map[netip.Addr]int           // how many of each
+	// What ended in this span of time and in the one before: what is late for it
+	// is no fault of its client.
+	ended, endedBefore map[identifiers]struct{}
 }
 
-// admit lets t run, or returns errBusy or errRepeated. What was admitted must be
-// removed.
-//
-// A request that comes again from the same address and port for the same name,
-// while its transfer runs, is a repeated one: the network doubled it, or the
-// first answer was lost and will be sent again. A second stream would only
-// confuse the client, so it gets no answer of its own (RFC 1350 section 4). If it
-// asks for another name, the client has moved on. Then older is the transfer
-// that it left; the acknowledgement of its last block may still be on the way.
-func (r *transfers) admit(t *transfer, gen Generation) (older *transfer, err error) {
-	addr := t.peer.Addr()
+// identifiers tell one transfer from all others.
+type identifiers struct {
+	peer netip.AddrPort
+	port *socket
+}
+
+func newTransfers() *transfers {
+	return &transfers{
+		byPeer:      map[netip.AddrPort]*transfer{},
+		byAddr:      map[netip.Addr]int{},
+		ended:       map[identifiers]struct{}{},
+		endedBefore: map[identifiers]struct{}{},
+	}
+}
+
+// newest is the last transfer that peer began, or nil.
+func (r *transfers) newest(peer netip.AddrPort) *transfer {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	older = r.byPeer[t.peer]
-	switch {
-	case older != nil && older.asked == t.asked:
-		return nil, errRepeated
-	case r.closed, len(r.all) >= gen.maxTransfers(), r.byAddr[addr] >= gen.maxPerAddress():
-		return nil, errBusy
+	return r.byPeer[peer]
+}
+
+// find is the transfer of id, or nil. late says that it has just ended.
+func (r *transfers) find(id identifiers) (t *transfer, late bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for t = r.byPeer[id.peer]; t != nil; t = t.older {
+		if t.id.port == id.port {
+			return t, false
+		}
 	}
-	if r.all == nil {
-		r.all = map[*transfer]struct{}{}
-		r.byPeer = map[netip.AddrPort]*transfer{}
-		r.byAddr = map[netip.Addr]int{}
+	if _, late = r.ended[id]; !late {
+		_, late = r.endedBefore[id]
 	}
-	r.all[t] = struct{}{}
-	r.byPeer[t.peer] = t
-	r.byAddr[addr]++
-	return older, nil
+	return nil, late
+}
+
+// hasRoom says whether one more may run for addr.
+func (r *transfers) hasRoom(addr netip.Addr, gen Generation) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.n < gen.maxTransfers() && r.byAddr[addr] < gen.maxPerAddress()
+}
+
+func (r *transfers) add(t *transfer) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t.older = r.byPeer[t.id.peer]
+	r.byPeer[t.id.peer] = t
+	r.byAddr[t.id.peer.Addr()]++
+	r.n++
 }
 
 func (r *transfers) remove(t *transfer) {
-	addr := t.peer.Addr()
+	peer, addr := t.id.peer, t.id.peer.Addr()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.all, t)
-	if r.byPeer[t.peer] == t {
-		delete(r.byPeer, t.peer)
+	switch newest := r.byPeer[peer]; {
+	case newest != t:
+		for ; newest.older != t; newest = newest.older {
+		}
+		newest.older = t.older
+	case t.older != nil:
+		r.byPeer[peer] = t.older
+	default:
+		delete(r.byPeer, peer)
 	}
 	if r.byAddr[addr]--; r.byAddr[addr] == 0 {
 		delete(r.byAddr, addr)
 	}
-	close(t.removed)
+	r.n--
+	r.ended[t.id] = struct{}{}
 }
 
-// failing ends the transfer of peer and name before the library tells the
-// client about err in its own way.
-func (r *transfers) failing(peer netip.AddrPort, name string, err error) {
-	r.mu.Lock()
-	t := r.byPeer[peer]
-	r.mu.Unlock()
-	if t != nil && t.asked == name {
-		t.failing(err)
-	}
-}
-
-// cut ends every transfer with an ERROR, and admits no more.
-func (r *transfers) cut() {
+// due appends to list those whose deadline is over.
+func (r *transfers) due(now time.Duration, list []*transfer) []*transfer {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.closed = true
-	for t := range r.all {
-		t.refuse(codeUndefined, reasonShutdown)
-		t.cut(reasonShutdown)
+	for _, t := range r.byPeer {
+		for ; t != nil; t = t.older {
+			if d := t.deadline.Load(); d != 0 && d <= int64(now) {
+				list = append(list, t)
+			}
+		}
 	}
+	return list
+}
+
+// all appends every one to list.
+func (r *transfers) all(list []*transfer) []*transfer {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, t := range r.byPeer {
+		for ; t != nil; t = t.older {
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
+// forget ends the span of time for which what ended is remembered.
+func (r *transfers) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ended, r.endedBefore = r.endedBefore, r.ended
+	clear(r.ended)
+}
+
+// idle says that none runs and nothing is remembered.
+func (r *transfers) idle() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.n+len(r.ended)+len(r.endedBefore) == 0
+}
+
+// use says whether one of them uses port.
+func (r *transfers) use(port *socket) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, t := range r.byPeer {
+		for ; t != nil; t = t.older {
+			if t.id.port == port {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (r *transfers) running() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.n
 }

@@ -7,18 +7,21 @@ import "encoding/binary"
 // Opcodes of RFC 1350 section 5 and RFC 2347.
 const (
 	opRRQ   = 1
+	opWRQ   = 2
 	opDATA  = 3
 	opACK   = 4
 	opERROR = 5
 	opOACK  = 6
 )
 
-// Error codes of RFC 1350 section 5.
+// Error codes of RFC 1350 section 5 and RFC 2347.
 const (
 	codeUndefined = 0
 	codeNotFound  = 1
 	codeAccess    = 2
 	codeIllegal   = 4
+	codeUnknown   = 5
+	codeOption    = 8
 )
 
 const (
@@ -31,11 +34,26 @@ const (
 	maxMessage = 511
 )
 
+// opcode is zero for what is no packet.
+func opcode(p []byte) uint16 {
+	if len(p) < headerSize {
+		return 0
+	}
+	return binary.BigEndian.Uint16(p)
+}
+
+// block is the block number of a DATA or an ACK.
+func block(p []byte) uint16 { return binary.BigEndian.Uint16(p[2:]) }
+
 // requestPacket is a read request in octet mode, with options as names and
 // values in turn.
 func requestPacket(name string, options ...string) []byte {
+	return requestIn("octet", name, options...)
+}
+
+func requestIn(mode, name string, options ...string) []byte {
 	p := binary.BigEndian.AppendUint16(nil, opRRQ)
-	for _, field := range append([]string{name, "octet"}, options...) {
+	for _, field := range append([]string{name, mode}, options...) {
 		p = append(append(p, field...), 0)
 	}
 	return p
