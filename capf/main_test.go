@@ -62,7 +62,7 @@ func newOffice(t testing.TB, alter func(*Config, *Generation)) *office {
 		Generation:   func() Generation { return gen },
 		LSC:          o.lsc,
 		Record:       o.record,
-		MessageLimit: 5 * time.Second,
+		MessageLimit: 30 * time.Second,
 	}
 	if alter != nil {
 		alter(&o.cfg, &gen)
@@ -224,7 +224,7 @@ func (o *office) caller() Phone {
 			ServerName: certstest.Host,
 		},
 		Device: phone,
-		Limit:  10 * time.Second,
+		Limit:  30 * time.Second,
 	}
 }
 

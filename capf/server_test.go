@@ -77,7 +77,7 @@ func greeted(p Phone) (*greetedConn, error) {
 // Some clients say nothing: after connecting, after the handshake, or when they
 // should make a key. Nobody waits for them.
 func TestSilentClientsDelayNobody(t *testing.T) {
-	o := newOffice(t, func(c *Config, _ *Generation) { c.MessageLimit = time.Minute })
+	o := newOffice(t, nil)
 	var silent []io.Closer
 	defer func() {
 		for _, c := range silent {
@@ -105,7 +105,7 @@ func TestSilentClientsDelayNobody(t *testing.T) {
 
 func TestSilenceEnds(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t, func(c *Config, _ *Generation) { c.MessageLimit = time.Second })
+	o := newOffice(t, func(c *Config, _ *Generation) { c.MessageLimit = 2 * time.Second })
 	bare, err := net.Dial("tcp", o.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -132,6 +132,7 @@ func TestSilenceEnds(t *testing.T) {
 
 // An old phone may take its time to make an RSA key, and only for that.
 func TestTimeForKey(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		order  KeyOrder
 		limit  time.Duration
@@ -139,12 +140,12 @@ func TestTimeForKey(t *testing.T) {
 		reason string
 	}{
 		"RSA":          {RSAOnly, time.Minute, false, ""},
-		"RSA too long": {RSAOnly, 1500 * time.Millisecond, true, "silent for too long while making its key"},
+		"RSA too long": {RSAOnly, 2500 * time.Millisecond, true, "silent for too long while making its key"},
 		"EC":           {ECOnly, time.Minute, true, "silent for too long while making its key"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			const limit = time.Second
+			const limit = 2 * time.Second
 			o := newOffice(t, func(c *Config, _ *Generation) { c.MessageLimit, c.KeyLimit = limit, test.limit })
 			o.order(phone, Order{Operation: Install, KeyOrder: test.order})
 			p := o.caller()

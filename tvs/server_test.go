@@ -222,7 +222,7 @@ func TestSilentClientsDelayNobody(t *testing.T) {
 }
 
 func TestSilenceEnds(t *testing.T) {
-	short := func(c *Config) { c.MessageLimit, c.IdleLimit = time.Second, time.Second }
+	short := func(c *Config) { c.MessageLimit, c.IdleLimit = 2*time.Second, 2*time.Second }
 	t.Run("before the handshake", func(t *testing.T) {
 		t.Parallel()
 		o := newOffice(t, NewBook(), short)
