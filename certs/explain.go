@@ -126,14 +126,16 @@ func (e *Explanation) tellKeyExchange(p Profile, state tls.ConnectionState) {
 		why += " and that goes with " + string(e.Unit)
 	}
 	e.say("%s: %s.", tls.CipherSuiteName(e.Suite), why)
-	if e.Version == tls.VersionTLS13 && e.Group == 0 {
-		// The server asks for another share first, and with that ends here: it
-		// takes the first that both have.
-		i := slices.IndexFunc(p.groups(), func(g tls.CurveID) bool { return slices.Contains(e.Client.Groups, g) })
+	if e.Group != 0 {
+		e.say("%s: the key exchange.", GroupName(e.Group))
+		return
+	}
+	// In TLS 1.3 the server asks for another share first, and with that ends
+	// here: it takes the first group that both have.
+	i := slices.IndexFunc(p.groups(), func(g tls.CurveID) bool { return slices.Contains(e.Client.Groups, g) })
+	if e.Version == tls.VersionTLS13 && i >= 0 {
 		e.Group = p.groups()[i]
 		e.say("%s: the first key exchange that both have; the client sent no share for it and is asked for one, which costs a round trip.", GroupName(e.Group))
-	} else if e.Group != 0 {
-		e.say("%s: the key exchange.", GroupName(e.Group))
 	}
 }
 

@@ -47,20 +47,21 @@ func TestExplainAgreesWithTheHandshake(t *testing.T) {
 		client  *tls.Config
 		why     string
 	}{
-		"everything":             {certs.Profile{}, &tls.Config{}, "CallManager-ECDSA: it is the first in our order that the client can use."},
-		"1.2":                    {certs.Profile{}, &tls.Config{MaxVersion: v12}, "TLS 1.2: the highest version that both offer."},
-		"1.2 RSA suites":         {certs.Profile{}, &tls.Config{MaxVersion: v12, CipherSuites: rsaSuites}, "Not CallManager-ECDSA: client doesn't support any cipher suites compatible with the certificate."},
-		"1.2 without P-384":      {certs.Profile{}, &tls.Config{MaxVersion: v12, CurvePreferences: []tls.CurveID{tls.CurveP256}}, "Not CallManager-ECDSA: client doesn't support certificate curve."},
-		"1.3 without P-384":      {certs.Profile{}, &tls.Config{MinVersion: v13, CurvePreferences: []tls.CurveID{tls.X25519}}, "Not CallManager-ECDSA: client doesn't offer P-384, the curve of its key."},
-		"1.3 P-384":              {certs.Profile{}, &tls.Config{MinVersion: v13, CurvePreferences: []tls.CurveID{tls.CurveP384}}, "P-384: the key exchange."},
-		"EC only, no P-384":      {certs.Profile{Keys: certs.ECOnly}, &tls.Config{MinVersion: v13, CurvePreferences: []tls.CurveID{tls.CurveP256}}, "TLS 1.3 does not ask for the curve of its key"},
-		"RSA only, EC suites":    {certs.Profile{Keys: certs.RSAOnly}, &tls.Config{MaxVersion: v12, CipherSuites: ecSuites}, "No connection: the client can use no certificate of ours: CallManager: client doesn't support any cipher suites"},
-		"too old":                {certs.Profile{}, &tls.Config{MinVersion: v11, MaxVersion: v11}, "No connection: the client offers TLS 1.1, and this listener begins at TLS 1.2."},
-		"1.2 where 1.3 is asked": {certs.Profile{MinVersion: v13}, &tls.Config{MaxVersion: v12}, "this listener begins at TLS 1.3."},
-		"client order":           {certs.Profile{ClientOrder: true}, &tls.Config{MinVersion: v13}, "the client puts PSSWithSHA256 before every other signature that we have a key for."},
-		"client order, 1.2":      {certs.Profile{ClientOrder: true}, &tls.Config{MaxVersion: v12}, "CallManager-ECDSA: it is the first in our order"},
-		"no common suite":        {certs.Profile{CipherSuites: ecSuites}, &tls.Config{MaxVersion: v12, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA}}, "No connection: "},
-		"FIPS":                   {certs.Profile{FIPS: true}, &tls.Config{MaxVersion: v12}, "CallManager-ECDSA: it is the first"},
+		"everything":              {certs.Profile{}, &tls.Config{}, "CallManager-ECDSA: it is the first in our order that the client can use."},
+		"1.2":                     {certs.Profile{}, &tls.Config{MaxVersion: v12}, "TLS 1.2: the highest version that both offer."},
+		"1.2 RSA suites":          {certs.Profile{}, &tls.Config{MaxVersion: v12, CipherSuites: rsaSuites}, "Not CallManager-ECDSA: client doesn't support any cipher suites compatible with the certificate."},
+		"1.2 without P-384":       {certs.Profile{}, &tls.Config{MaxVersion: v12, CurvePreferences: []tls.CurveID{tls.CurveP256}}, "Not CallManager-ECDSA: client doesn't support certificate curve."},
+		"1.3 without P-384":       {certs.Profile{}, &tls.Config{MinVersion: v13, CurvePreferences: []tls.CurveID{tls.X25519}}, "Not CallManager-ECDSA: client doesn't offer P-384, the curve of its key."},
+		"1.3 P-384":               {certs.Profile{}, &tls.Config{MinVersion: v13, CurvePreferences: []tls.CurveID{tls.CurveP384}}, "P-384: the key exchange."},
+		"EC only, no P-384":       {certs.Profile{Keys: certs.ECOnly}, &tls.Config{MinVersion: v13, CurvePreferences: []tls.CurveID{tls.CurveP256}}, "TLS 1.3 does not ask for the curve of its key"},
+		"RSA only, EC suites":     {certs.Profile{Keys: certs.RSAOnly}, &tls.Config{MaxVersion: v12, CipherSuites: ecSuites}, "No connection: the client can use no certificate of ours: CallManager: client doesn't support any cipher suites"},
+		"too old":                 {certs.Profile{}, &tls.Config{MinVersion: v11, MaxVersion: v11}, "No connection: the client offers TLS 1.1, and this listener begins at TLS 1.2."},
+		"1.2 where 1.3 is asked":  {certs.Profile{MinVersion: v13}, &tls.Config{MaxVersion: v12}, "this listener begins at TLS 1.3."},
+		"client order":            {certs.Profile{ClientOrder: true}, &tls.Config{MinVersion: v13}, "the client puts PSSWithSHA256 before every other signature that we have a key for."},
+		"client order, 1.2":       {certs.Profile{ClientOrder: true}, &tls.Config{MaxVersion: v12}, "CallManager-ECDSA: it is the first in our order"},
+		"no common suite":         {certs.Profile{CipherSuites: ecSuites}, &tls.Config{MaxVersion: v12, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA}}, "No connection: "},
+		"another share asked for": {certs.Profile{FIPS: true}, &tls.Config{MinVersion: v13, CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP384}}, "P-384: the first key exchange that both have; the client sent no share for it"},
+		"FIPS":                    {certs.Profile{FIPS: true}, &tls.Config{MaxVersion: v12}, "CallManager-ECDSA: it is the first"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e, err := snapshot.Explain(hello(t, tt.client), tt.profile, phones...)

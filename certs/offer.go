@@ -42,7 +42,7 @@ func (s *Snapshot) Offer(p Profile, units ...Unit) (*Offer, error) {
 	}
 	for _, of := range presenter.offers {
 		o.Units = append(o.Units, of.unit)
-		for _, scheme := range allSignatures {
+		for _, scheme := range approvedSignatures { // our keys have no others, FIPS or not
 			if of.signs(o.Versions[0], scheme) {
 				o.Signatures = append(o.Signatures, Signature{of.unit, scheme})
 			}
@@ -56,10 +56,6 @@ func (p *presenter) canUse(suite uint16) bool {
 	ecdsa := strings.Contains(tls.CipherSuiteName(suite), "_ECDSA_")
 	return slices.ContainsFunc(p.offers, func(o offer) bool { return (o.curve != 0) == ecdsa })
 }
-
-// allSignatures are those of a server that crypto/tls has and that need no
-// SHA-1.
-var allSignatures = approvedSignatures
 
 // signs says whether the key signs so in a handshake of TLS 1.3, or of 1.2 if
 // that is offered too.
