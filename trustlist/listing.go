@@ -139,9 +139,12 @@ func (v Listing) Text() string {
 	return b.String()
 }
 
-// MissingText is what Unified CM prints where there is no list of kind k.
+// MissingText is what Unified CM prints where there is no list of kind k. For
+// the ITL, which needs no command to generate it, the second line is ours.
 func MissingText(k Kind) string {
-	return fmt.Sprintf("Length of %[1]s file: 0\n"+
-		"%[1]s File not found. Please run CTLClient plugin or run the CLI - utils ctl.. to generate the CTL file.\n"+
-		"Error parsing the %[1]s File.\n", k)
+	how := "Please run CTLClient plugin or run the CLI - utils ctl.. to generate the CTL file."
+	if k == ITL {
+		how = "It is generated once the server has its certificates."
+	}
+	return fmt.Sprintf("Length of %[1]s file: 0\n%[1]s File not found. %[2]s\nError parsing the %[1]s File.\n", k, how)
 }

@@ -44,6 +44,10 @@ func TestMissingText(t *testing.T) {
 	if got := MissingText(CTL); got != want {
 		t.Errorf("got %q", got)
 	}
+	want = "Length of ITL file: 0\nITL File not found. It is generated once the server has its certificates.\nError parsing the ITL File.\n"
+	if got := MissingText(ITL); got != want {
+		t.Errorf("got %q", got)
+	}
 }
 
 // A list that someone made to play tricks on a terminal shows as plain text.
