@@ -21,7 +21,6 @@ import (
 	"strings"
 
 	"cfgsrv/device"
-	"cfgsrv/signedfile"
 	"cfgsrv/trustlist"
 )
 
@@ -40,12 +39,11 @@ type boot struct {
 // fileRoles are the roles of those who sign files, and of servers of files.
 var fileRoles = []trustlist.Role{trustlist.TFTP, trustlist.CCMTFTP}
 
-const (
-	maxPhoneConfig = 2 << 20  // bytes of a configuration that phones take
-	maxPhoneFile   = 16 << 20 // bytes of any other file but firmware; no phone has more room
-)
+// maxPhoneFile is how much of a file is held, in bytes; only firmware is larger.
+const maxPhoneFile = 16 << 20
 
-// getBoot plays the phone and prints how it went.
+// getBoot plays the phone and prints how it went. A phone that does not come up
+// is a failure.
 func (p *program) getBoot(ctx context.Context, o getOptions, asJSON bool) error {
 	b, err := newBoot(o)
 	if err != nil {
@@ -56,7 +54,7 @@ func (p *program) getBoot(ctx context.Context, o getOptions, asJSON bool) error 
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return p.printBoot(b.report, asJSON)
+	return p.printListing(b.report, b.report.text(), b.report.Up, asJSON)
 }
 
 func newBoot(o getOptions) (*boot, error) {
@@ -180,12 +178,12 @@ func (b *boot) ask(ctx context.Context, name string, transports ...string) answe
 	return a
 }
 
-// limitedBuffer takes what a phone takes.
+// limitedBuffer takes up to maxPhoneFile.
 type limitedBuffer struct{ bytes.Buffer }
 
 func (l *limitedBuffer) Write(p []byte) (int, error) {
 	if l.Len()+len(p) > maxPhoneFile {
-		return 0, fmt.Errorf("the file is larger than the %d bytes that phones take", maxPhoneFile)
+		return 0, fmt.Errorf("the file is larger than %d bytes", maxPhoneFile)
 	}
 	return l.Buffer.Write(p)
 }
@@ -193,294 +191,4 @@ func (l *limitedBuffer) Write(p []byte) (int, error) {
 // ReadFrom is not the Buffer's, which has no limit.
 func (l *limitedBuffer) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(struct{ io.Writer }{l}, r)
-}
-
-// fetchLists gets the CTL and the ITL. That they are missing is normal.
-func (b *boot) fetchLists(ctx context.Context) {
-	open := b.transports("http", "tftp")
-	ctl := b.ask(ctx, "CTL"+string(b.device)+".tlv", open...)
-	b.takeList(ctl, trustlist.CTL, "the cluster is not in mixed mode")
-	if !b.report.Up {
-		return
-	}
-	itl := b.ask(ctx, "ITL"+string(b.device)+".tlv", open...)
-	if itl.missing() {
-		b.report.note(itl, "the phone asks for the general one")
-		itl = b.ask(ctx, trustlist.ITL.FileName(), open...)
-	}
-	b.takeList(itl, trustlist.ITL, "the phone takes unsigned files")
-}
-
-// takeList verifies a list as a phone does, and keeps it.
-func (b *boot) takeList(a answer, k trustlist.Kind, ifMissing string) {
-	switch {
-	case a.missing():
-		b.report.note(a, "%s", ifMissing)
-		return
-	case a.err != nil:
-		b.report.fail(a, "%v", a.err)
-		return
-	}
-	list, err := b.verifyList(a.body, k)
-	if err != nil {
-		b.report.fail(a, "the phone takes no such list: %v", err)
-		return
-	}
-	b.lists = append(b.lists, list)
-	verdict := fmt.Sprintf("verified, signed by %s", list.SignedBy().Name)
-	if len(fileSigners(list)) == 0 {
-		verdict += "; it names no server: the phone takes unsigned files, and any list that comes next"
-	}
-	if newerSigner(list) {
-		verdict += "; signer version 1.1: HTTPS first"
-	}
-	b.report.pass(a, "%s", verdict)
-}
-
-func (b *boot) verifyList(data []byte, k trustlist.Kind) (*trustlist.List, error) {
-	list, err := trustlist.Parse(data)
-	if err != nil {
-		return nil, err
-	}
-	if list.FileName() != k.FileName() {
-		return nil, fmt.Errorf("it calls itself %q, not %q", list.FileName(), k.FileName())
-	}
-	if err := list.Verify(); err != nil {
-		return nil, err
-	}
-	for _, l := range b.lists { // the CTL authenticates the ITL
-		if _, ok := l.Find(list.SignedBy(), trustlist.SAST); !ok {
-			return nil, fmt.Errorf("it is signed by %s, whom the %s does not name as SAST", list.SignedBy(), l.Kind())
-		}
-	}
-	return list, nil
-}
-
-// newerSigner says whether the list makes phones use HTTPS.
-func newerSigner(l *trustlist.List) bool { return l.SignerVersion().Minor >= 1 }
-
-// suffix is .sgn once a list names who signs files.
-func (b *boot) suffix() string {
-	for _, l := range b.lists {
-		if len(fileSigners(l)) > 0 {
-			return ".sgn"
-		}
-	}
-	return ""
-}
-
-// fetchConfiguration gets the configuration, in as many steps as its forms
-// demand; nil if the phone does not come up.
-func (b *boot) fetchConfiguration(ctx context.Context) *phoneConfig {
-	ways := b.transports("http", "tftp")
-	if slices.ContainsFunc(b.lists, newerSigner) {
-		ways = b.transports("phones", "http", "tftp")
-	}
-	master := b.device.Master()
-	a := b.ask(ctx, master+b.suffix(), ways...)
-	whose := ""
-	if a.missing() {
-		b.report.note(a, "missing: the phone asks for the default")
-		a = b.ask(ctx, "XMLDefault.cnf.xml"+b.suffix(), ways...)
-		whose = "; the default, which registers phones that nobody has set up"
-	}
-	c, verdict, err := b.readConfiguration(a, nil)
-	switch {
-	case err != nil:
-		b.report.fail(a, "%v", err)
-		return nil
-	case !c.short():
-		b.report.pass(a, "%s%s", verdict, whose)
-		return c
-	}
-	if err := b.checkHash(c); err != nil {
-		b.report.fail(a, "%s; short form: %v", verdict, err)
-		return nil
-	}
-	b.report.pass(a, "%s; short form for this certificate: the phone fetches the encrypted one", verdict)
-	return b.fetchEncrypted(ctx, master+".enc.sgn", ways)
-}
-
-// checkHash says why a phone does not fetch its encrypted configuration after
-// the short form (FORMATS 4.4).
-func (b *boot) checkHash(c *phoneConfig) error {
-	hash := strings.TrimSpace(c.CertHash)
-	if b.hash != "" && hash == b.hash {
-		return nil
-	}
-	why := "it is for another certificate than the phone's"
-	switch {
-	case b.hash == "":
-		why = "the phone has no certificate (--cert)"
-	case hash == "":
-		why = "it is for no certificate"
-	}
-	at := c.capf()
-	if at == "" {
-		return fmt.Errorf("%s, and it names no CAPF server to enrol at", why)
-	}
-	if strings.TrimSpace(c.CAPFAuthMode) == "1" {
-		return fmt.Errorf("%s; it enrols at %s by CAPF once the user has typed the string there", why, at)
-	}
-	return fmt.Errorf("%s; it enrols at %s by CAPF and starts over", why, at)
-}
-
-func (b *boot) fetchEncrypted(ctx context.Context, name string, ways []string) *phoneConfig {
-	a := b.ask(ctx, name, ways...)
-	c, verdict, err := b.readConfiguration(a, b.key)
-	if err == nil && c.short() {
-		err = errors.New("it is the short form again")
-	}
-	if err != nil {
-		b.report.fail(a, "%v", err)
-		return nil
-	}
-	b.report.pass(a, "%s", verdict)
-	return c
-}
-
-// readConfiguration verifies, decrypts and reads a configuration.
-func (b *boot) readConfiguration(a answer, key crypto.Decrypter) (*phoneConfig, string, error) {
-	content, verdict, err := b.open(a, key)
-	if err != nil {
-		return nil, "", err
-	}
-	if len(content) > maxPhoneConfig {
-		return nil, "", fmt.Errorf("it has %d bytes, and phones take %d", len(content), maxPhoneConfig)
-	}
-	c, err := parsePhoneConfig(content)
-	return c, verdict, err
-}
-
-// open gives what is in an answer, and how far it was verified.
-func (b *boot) open(a answer, key crypto.Decrypter) (content []byte, verdict string, err error) {
-	if a.err != nil {
-		return nil, "", a.err
-	}
-	f, err := signedfile.Parse(a.body)
-	switch {
-	case !strings.HasSuffix(a.name, ".sgn"):
-		return a.body, "taken as it is", nil
-	case b.overTLS(a.by) && err == nil && !f.Encrypted():
-		return nil, "", errors.New("it is signed, and over HTTPS phones want the plain file")
-	case b.overTLS(a.by) && err != nil:
-		return a.body, "plain, as phones want it over HTTPS", nil
-	case err != nil:
-		return nil, "", fmt.Errorf("the phone takes no unsigned file: %w", err)
-	}
-	signer, err := b.verify(a.name, f)
-	if err != nil {
-		return nil, "", err
-	}
-	verdict = "verified, signed by " + signer
-	if !f.Encrypted() {
-		return f.Body, verdict, nil
-	}
-	if key == nil {
-		return nil, "", errors.New("it is encrypted, and the phone's key (--key) is not RSA")
-	}
-	if content, err = f.Decrypt(key); err != nil {
-		return nil, "", fmt.Errorf("the phone cannot decrypt it and enrols by CAPF: %w", err)
-	}
-	return content, verdict + ", decrypted", nil
-}
-
-// overTLS says whether a transport is HTTPS.
-func (b *boot) overTLS(transport string) bool { return transport == "phones" || transport == "jabber" }
-
-// verify checks a signed file as a phone does, and names its signer.
-func (b *boot) verify(name string, f *signedfile.File) (string, error) {
-	if err := f.CheckName(name); err != nil {
-		return "", err
-	}
-	for _, l := range b.lists {
-		r, ok := l.Find(f.SignedBy(), fileRoles...)
-		if !ok {
-			continue
-		}
-		cert, err := r.Certificate()
-		if err != nil {
-			return "", err
-		}
-		if _, err := f.Verify(cert); err != nil {
-			return "", err
-		}
-		return r.Subject(), nil
-	}
-	return "", fmt.Errorf("it is signed by %s, whom no list names with the role TFTP", f.SignedBy())
-}
-
-// fetchNamed gets what the configuration names. Nothing of it keeps the phone
-// from coming up.
-func (b *boot) fetchNamed(ctx context.Context, c *phoneConfig) {
-	if load := strings.TrimSpace(c.LoadInformation); load != "" {
-		b.fetchFirmware(ctx, load+".loads")
-	}
-	if strings.TrimSpace(c.UserLocale) != "" {
-		b.fetchOneOf(ctx, "the language built in", c.jars()...)
-	}
-	if locale := c.locale(); locale != "" {
-		b.fetchOneOf(ctx, "the tones built in", locale+"/g3-tones.xml", locale+"/g4-tones.xml")
-	}
-	for _, name := range []string{c.DialTemplate, c.SoftKeyFile, c.FeaturePolicyFile, c.rings()} {
-		if name = strings.TrimSpace(name); name != "" {
-			b.fetchOneOf(ctx, "what is built in", name)
-		}
-	}
-}
-
-// fetchOneOf gets the first file that there is, signed if a list says so. What
-// the phone uses without any of them is fallback.
-func (b *boot) fetchOneOf(ctx context.Context, fallback string, names ...string) {
-	var a answer
-	for _, name := range names {
-		if a = b.ask(ctx, name+b.suffix(), b.transports("http", "tftp")...); !a.missing() {
-			break
-		}
-	}
-	which := ""
-	if len(names) > 1 {
-		which = "; its name depends on the model"
-	}
-	if a.missing() {
-		a.name = names[0] + b.suffix()
-		b.report.note(a, "missing: the phone uses %s%s", fallback, which)
-		return
-	}
-	_, verdict, err := b.open(a, nil)
-	if err != nil {
-		b.report.note(a, "%v; the phone uses %s", err, fallback)
-		return
-	}
-	b.report.pass(a, "%s%s", verdict, which)
-}
-
-// fetchFirmware gets a load and its parts, which Cisco has signed.
-func (b *boot) fetchFirmware(ctx context.Context, loads string) {
-	a := b.ask(ctx, loads, b.transports("http", "tftp")...)
-	if a.err != nil {
-		b.report.note(a, "%s; the phone keeps the load that it runs", a.err)
-		return
-	}
-	parts := firmwareParts(a.body)
-	b.report.pass(a, "names %d files", len(parts))
-	for _, name := range parts {
-		var size counter
-		part := answer{name: name, by: a.by}
-		part.err = b.fetchers[part.by].get(ctx, name, &size)
-		part.size = int64(size)
-		if part.err != nil {
-			b.report.note(part, "%s; the phone keeps the load that it runs", part.err)
-			continue
-		}
-		b.report.pass(part, "complete")
-	}
-}
-
-// counter counts what is written to it.
-type counter int64
-
-func (c *counter) Write(p []byte) (int, error) {
-	*c += counter(len(p))
-	return len(p), nil
 }

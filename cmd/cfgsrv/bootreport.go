@@ -3,11 +3,12 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
 	"cfgsrv/device"
+	"cfgsrv/internal/tlv"
 )
 
 // bootReport is how a phone's start went.
@@ -44,34 +45,24 @@ func (r *bootReport) fail(a answer, format string, args ...any) {
 	r.add(a, bootFailed, format, args)
 }
 
+// add takes care that nothing the server sent can steer a terminal.
 func (r *bootReport) add(a answer, result bootResult, format string, args []any) {
 	r.Steps = append(r.Steps, bootStep{
-		File: a.name, By: a.by, Bytes: a.size, Result: result, Verdict: fmt.Sprintf(format, args...),
+		File: tlv.Printable(a.name), By: a.by, Bytes: a.size, Result: result,
+		Verdict: tlv.Printable(fmt.Sprintf(format, args...)),
 	})
 }
 
-// printBoot prints a report. A phone that does not come up is a failure.
-func (p *program) printBoot(r *bootReport, asJSON bool) error {
-	if asJSON {
-		enc := json.NewEncoder(p.stdout)
-		enc.SetIndent("", "  ")
-		if err := enc.Encode(r); err != nil {
-			return err
-		}
-	} else {
-		w := tabwriter.NewWriter(p.stdout, 0, 8, 2, ' ', 0)
-		for _, s := range r.Steps {
-			fmt.Fprintf(w, "%s\t%s\t%d bytes\t%s\t%s\n", s.File, s.By, s.Bytes, s.Result, s.Verdict)
-		}
-		w.Flush()
-		if r.Up {
-			fmt.Fprintf(p.stdout, "%s comes up.\n", r.Device)
-		} else {
-			fmt.Fprintf(p.stdout, "%s does not come up.\n", r.Device)
-		}
+// text is the report as a table.
+func (r *bootReport) text() string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
+	for _, s := range r.Steps {
+		fmt.Fprintf(w, "%s\t%s\t%d bytes\t%s\t%s\n", s.File, s.By, s.Bytes, s.Result, s.Verdict)
 	}
-	if !r.Up {
-		return errSilent
+	w.Flush()
+	if r.Up {
+		return b.String() + string(r.Device) + " comes up.\n"
 	}
-	return nil
+	return b.String() + string(r.Device) + " does not come up.\n"
 }

@@ -79,9 +79,10 @@ func (l *loader) check(ctx context.Context) report {
 	g, f := l.load(ctx)
 	r.add(f)
 	switch {
+	case l.directory == nil:
 	case g != nil:
 		r.add(g.inspect(ctx))
-	case l.directory != nil:
+	default:
 		r.add(findings{complaints: l.directory.Faults(ctx)})
 	}
 	return r

@@ -57,10 +57,14 @@ func (s *settings) tlsListeners() []tlsListener {
 	download := func(own tlsListenerSettings) certs.Profile {
 		ciphers := s.TLS.HTTPSCiphers
 		setIf(&ciphers, own.HTTPSCiphers)
-		return certs.Profile{
-			MinVersion: tlsVersions[s.TLS.MinVersion], Keys: httpsKeys(ciphers), ClientCertificates: true,
+		p := certs.Profile{
+			Keys: httpsKeys(ciphers), ClientCertificates: true,
 			ClientOrder: s.TLS.TLS13CertificatePreference == preferClientOrder, FIPS: s.Security.FIPS,
 		}
+		if s.TLS.MinVersion == "1.3" {
+			p.MinVersion = tls.VersionTLS13
+		}
+		return p
 	}
 	return []tlsListener{
 		{"phones", download(s.TLS.Phones), []certs.Unit{certs.CallManagerECDSA, certs.CallManager}},

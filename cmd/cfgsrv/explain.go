@@ -50,7 +50,7 @@ func explainHello(s *settings, snapshot *certs.Snapshot, listener string, record
 	v.Client.Versions = texts(e.Client.Versions, tls.VersionName)
 	v.Client.Suites = texts(e.Client.Suites, tls.CipherSuiteName)
 	v.Client.Groups = texts(e.Client.Groups, certs.GroupName)
-	v.Client.Signatures = texts(e.Client.Signatures, tls.SignatureScheme.String)
+	v.Client.Signatures = texts(e.Client.Signatures, signatureName)
 	if e.Unit != "" {
 		v.Version, v.Suite = tls.VersionName(e.Version), tls.CipherSuiteName(e.Suite)
 	}
@@ -58,6 +58,15 @@ func explainHello(s *settings, snapshot *certs.Snapshot, listener string, record
 		v.Group = certs.GroupName(e.Group)
 	}
 	return v, nil
+}
+
+// signatureName is the name that crypto/tls has for it, else the number as it
+// has it for suites.
+func signatureName(s tls.SignatureScheme) string {
+	if n := s.String(); !strings.HasPrefix(n, "SignatureScheme(") {
+		return n
+	}
+	return fmt.Sprintf("0x%04X", uint16(s))
 }
 
 // tlsListener is the listener of that name in any case.

@@ -161,6 +161,7 @@ func TestFIPSModeWithLegacyFormats(t *testing.T) {
 
 // TestFIPSBuild is TestFIPSMode with what make fips builds.
 func TestFIPSBuild(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("builds the program with the FIPS 140-3 module")
 	}

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/rsa"
 	"path/filepath"
@@ -150,10 +149,26 @@ func TestCheckLooksThroughFilesInSpiteOfFaults(t *testing.T) {
 	}
 }
 
-// Made only from what is there before serve has made anything.
-func TestCheckOfAnEmptyDataDirectory(t *testing.T) {
-	var out bytes.Buffer
-	if code := run(t.Context(), []string{"check", "--data", filepath.Join(t.TempDir(), "data")}, nil, &out, &out); code != 0 {
-		t.Errorf("exit status %d\n%s", code, out.String())
+// What serve would make is no fault, however much of it is missing.
+func TestCheckBeforeTheFirstStart(t *testing.T) {
+	for name, units := range map[string][]certs.Unit{
+		"nothing": nil, "one unit": {certs.CallManager}, "another": {certs.Tomcat}, "two units": {certs.CallManager, certs.ITLRecovery},
+	} {
+		t.Run(name, func(t *testing.T) {
+			data := filepath.Join(t.TempDir(), "data")
+			args := []string{"check", "--data", data}
+			if len(units) > 0 {
+				args = append(args, "--certs", certstest.Dir(t, units...))
+			}
+			for _, files := range []bool{false, true} {
+				if files {
+					write(t, filepath.Join(data, "files", "Ringlist.xml"), "<rings/>")
+				}
+				code, stdout, stderr := cfgsrvRun(t, args...)
+				if code != 0 || !strings.Contains(stdout, "serve will make") || !strings.Contains(stdout, "no faults") {
+					t.Errorf("files %t: exit status %d\n%s%s", files, code, stdout, stderr)
+				}
+			}
+		})
 	}
 }

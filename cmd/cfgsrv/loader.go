@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -93,7 +94,8 @@ func (l *loader) settings() (settings, []error) {
 }
 
 // load makes the next generation, and tells everything that is wrong. The
-// generation is nil if there is a fault.
+// generation is nil if there is a fault, and for a lenient loader also where
+// serve has something to make first.
 func (l *loader) load(ctx context.Context) (*generation, findings) {
 	var f findings
 	s, faults := l.settings()
@@ -104,16 +106,16 @@ func (l *loader) load(ctx context.Context) (*generation, findings) {
 	if g.certs != nil {
 		l.prepareCAPF(g, &f)
 	}
-	if err := l.openDirectory(s.Files); err != nil {
+	if err := l.openDirectory(s.Files); err != nil && !(l.lenient && errors.Is(err, fs.ErrNotExist)) {
 		f.faults = append(f.faults, err)
 	}
-	if len(f.faults) == 0 {
+	if len(f.faults) == 0 && !l.unmade(g) {
 		l.derive(g, &f)
 	}
 	if len(f.faults) == 0 && g.derived != nil {
 		l.prepareTVS(g, &f)
 	}
-	if len(f.faults) > 0 {
+	if len(f.faults) > 0 || g.derived == nil {
 		return nil, f
 	}
 	l.number++
@@ -126,7 +128,16 @@ func (l *loader) load(ctx context.Context) (*generation, findings) {
 	return g, f
 }
 
+// unmade says that a generation lacks what serve would make before it. Of files/
+// nothing follows that is made at once.
+func (l *loader) unmade(g *generation) bool {
+	return l.lenient && (g.certs == nil || missing(g.certs)(certs.CallManager))
+}
+
 func (l *loader) loadCertificates(g *generation, f *findings) {
+	if _, err := os.Stat(g.settings.Certs); l.lenient && errors.Is(err, fs.ErrNotExist) {
+		return
+	}
 	snapshot, err := certs.Load(os.DirFS(g.settings.Certs))
 	if err != nil {
 		f.faults = append(f.faults, separate(err)...)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"cfgsrv/capf"
@@ -38,6 +39,7 @@ func (s *server) reload(ctx context.Context, reason string) error {
 	s.tried = mark
 	s.supervisor.reloading()
 	err := s.advance(ctx)
+	debug.FreeOSMemory() // the old generation and what loading took
 	s.metrics.Reloaded(err)
 	s.fault.set(err)
 	g := s.live.current()

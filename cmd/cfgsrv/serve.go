@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
@@ -259,6 +260,7 @@ func (s *server) work(ctx context.Context, hup <-chan os.Signal, control *contro
 			return err
 		}
 	})
+	debug.FreeOSMemory() // loading took more than serving needs
 	s.supervisor.ready(fmt.Sprintf("serving generation %d", s.live.current().number))
 	<-ctx.Done()
 	s.supervisor.stopping()

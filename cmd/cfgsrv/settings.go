@@ -249,8 +249,12 @@ func (s *settings) check() []error {
 	within("https.max_per_address", s.HTTPS.MaxPerAddress, 1, 1<<20)
 	oneOf("tls.min_version", s.TLS.MinVersion, "1.2", "1.3")
 	oneOf("tls.https_ciphers", s.TLS.HTTPSCiphers, httpsCipherChoices()...)
-	oneOf("tls.phones.https_ciphers", s.TLS.Phones.HTTPSCiphers, append(httpsCipherChoices(), "")...)
-	oneOf("tls.jabber.https_ciphers", s.TLS.Jabber.HTTPSCiphers, append(httpsCipherChoices(), "")...)
+	if v := s.TLS.Phones.HTTPSCiphers; v != "" {
+		oneOf("tls.phones.https_ciphers", v, httpsCipherChoices()...)
+	}
+	if v := s.TLS.Jabber.HTTPSCiphers; v != "" {
+		oneOf("tls.jabber.https_ciphers", v, httpsCipherChoices()...)
+	}
 	oneOf("tls.tls_ciphers", s.TLS.TLSCiphers, tlsCipherChoices()...)
 	oneOf("tls.tls13_certificate_preference", s.TLS.TLS13CertificatePreference,
 		preferOurOrder, preferClientOrder)

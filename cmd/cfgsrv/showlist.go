@@ -66,6 +66,7 @@ func (p *program) trustList(ctx context.Context, kind trustlist.Kind, args []str
 	if !errors.Is(err, errNoServer) {
 		return b, err
 	}
+	l.lenient = true // a list needs no listener
 	g, f := l.load(ctx)
 	if g == nil {
 		return nil, f.asError()

@@ -85,10 +85,10 @@ func TestRunningServerFollowsTheListCommands(t *testing.T) {
 		{"utils itl prepare-migration off", func() bool { return roles(n.list(trustlist.ITL), callManager) == "SAST CCM+TFTP" }},
 		{"utils ctl set-cluster non-secure-mode", func() bool { return noCTL() && roles(n.list(trustlist.ITL), callManager) == "SAST TFTP" }},
 	} {
-		began := time.Now()
 		if err := n.cfgsrv(append(strings.Fields(step.command), "--yes")...); err != nil {
 			t.Fatal(err)
 		}
+		began := time.Now()
 		n.waitFor(step.command, step.then)
 		if took := time.Since(began); took > 2*time.Second {
 			t.Errorf("%s took effect after %s", step.command, took)
@@ -174,6 +174,9 @@ func TestNoAnswerMixesTwoGenerations(t *testing.T) {
 			if err := a.isOf(now); err != nil {
 				t.Errorf("first %s of generation %s: %v", f, gen, err)
 			}
+			mu.Lock()
+			answers = append(answers, a)
+			mu.Unlock()
 		}
 	}
 	close(stop)
@@ -187,8 +190,7 @@ func TestNoAnswerMixesTwoGenerations(t *testing.T) {
 // CallManager of the generation that it names.
 func (n *instance) checkGenerations(answers []given, signer map[string]*x509.Certificate) {
 	n.t.Helper()
-	last := answers[len(answers)-1]
-	n.waitLog("msg", "request", "remote", last.remote)
+	n.waitFor("the record of each answer", func() bool { return len(n.records("msg", "request")) >= len(answers) })
 	generations := map[string][]string{} // more than one where a port was used again
 	for _, r := range n.records("msg", "request") {
 		key := fmt.Sprint(r["remote"], " ", r["file"])
