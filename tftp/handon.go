@@ -145,7 +145,7 @@ func (f *front) read(_ string, to io.ReaderFrom) error {
 	t.mu.Lock()
 	hasEnded := t.phase == ended
 	if !hasEnded {
-		t.record.Device, t.record.As = a.device, a.as
+		t.record.Device, t.record.As = a.name.Device, a.as
 	}
 	t.mu.Unlock()
 	if err == nil && !hasEnded {

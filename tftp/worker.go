@@ -8,7 +8,6 @@ import (
 	"runtime/debug"
 
 	"cfgsrv/configfiles"
-	"cfgsrv/device"
 )
 
 // startWorkers starts those that open and read files, and the one that tells of
@@ -76,7 +75,7 @@ func (f *front) answer(t *transfer, out *sender) {
 		a.stream.close()
 		return
 	}
-	t.record.Device, t.record.As = a.device, a.as
+	t.record.Device, t.record.As = a.name.Device, a.as
 	switch {
 	case err == nil:
 		f.start(t, granted, a.stream, out)
@@ -90,7 +89,7 @@ func (f *front) answer(t *transfer, out *sender) {
 // found is what was found for a request.
 type found struct {
 	stream stream
-	device device.Name
+	name   configfiles.Name
 	as     configfiles.Form
 }
 
@@ -102,7 +101,7 @@ func (f *front) find(t *transfer) (a found, err error) {
 		if err != nil {
 			return err
 		}
-		a.device = name.Device
+		a.name = name
 		file, err := t.gen.Files.Open(f.cut, configfiles.Request{
 			Name: name,
 			From: configfiles.Requester{Transport: configfiles.TFTP, Addr: t.id.peer},
