@@ -162,7 +162,7 @@ func (o *office) record(_ context.Context, r Record) {
 // last waits for the record of the n-th session and returns it.
 func (o *office) last(n int) Record {
 	o.t.Helper()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); {
 		o.mu.Lock()
 		if len(o.records) >= n {
 			r := o.records[n-1]

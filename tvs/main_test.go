@@ -98,7 +98,7 @@ func (o *office) record(_ context.Context, r Record) {
 // last waits for the n-th record and returns it.
 func (o *office) last(n int) Record {
 	o.t.Helper()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); {
 		o.mu.Lock()
 		if len(o.records) >= n {
 			r := o.records[n-1]

@@ -203,7 +203,7 @@ func TestWhatIsNoRequest(t *testing.T) {
 
 func TestSilentClientsDelayNobody(t *testing.T) {
 	c := readCert(t, "callmanager-rsa2048.pem")
-	o := newOffice(t, NewBook(Listed{Certificate: c, Roles: []Role{TFTP}}), nil)
+	o := newOffice(t, NewBook(Listed{Certificate: c, Roles: []Role{TFTP}}), func(c *Config) { c.MessageLimit = time.Minute })
 	for range 20 {
 		bare, err := net.Dial("tcp", o.Addr().String())
 		if err != nil {
@@ -216,7 +216,7 @@ func TestSilentClientsDelayNobody(t *testing.T) {
 	if a, err := o.dial().Verify(t.Context(), c); err != nil || !a.Trusted {
 		t.Errorf("Verify = %+v, %v", a, err)
 	}
-	if took := time.Since(start); took > 5*time.Second {
+	if took := time.Since(start); took > 20*time.Second {
 		t.Errorf("an answer took %v beside silent clients", took)
 	}
 }
