@@ -21,7 +21,7 @@ const maxConfiguration = 8 << 20
 // openEncrypted makes the device's configuration encrypted for its certificate,
 // which must be RSA: to one of an elliptic curve nothing can be encrypted, and
 // the guard has it fetched over mutual TLS.
-func (s *Source) openEncrypted(ctx context.Context, req configfiles.Request) (_ *configfiles.File, err error) {
+func (s *Source) openEncrypted(ctx context.Context, req configfiles.Request) (*configfiles.File, error) {
 	cert, ok := s.conf.Devices.Certificate(req.Name.Device)
 	if !ok || cert.Kind != device.RSA {
 		return nil, fs.ErrNotExist
@@ -30,12 +30,10 @@ func (s *Source) openEncrypted(ctx context.Context, req configfiles.Request) (_ 
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, base.Content.Close()) }()
 	key := "encrypted\x00" + string(cert.Fingerprint[:]) + req.Name.Asked
-	a, err := s.fromFile(ctx, key, req, base, func(req configfiles.Request, r *reader) ([]byte, error) {
-		return s.encrypt(req.Name.Asked, cert, r)
-	})
-	if err != nil {
+	encrypt := func(r *reader) ([]byte, error) { return s.encrypt(req.Name.Asked, cert, r) }
+	a, err := s.fromFile(ctx, recipe{key, req, encrypt}, base)
+	if err = errors.Join(err, base.Content.Close()); err != nil {
 		return nil, fmt.Errorf("encrypting: %w", err)
 	}
 	return a.file(configfiles.Encrypted), nil

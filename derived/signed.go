@@ -21,7 +21,8 @@ func (s *Source) openSigned(ctx context.Context, req configfiles.Request) (*conf
 	if err != nil {
 		return nil, err
 	}
-	header, err := s.fromFile(ctx, "signed\x00"+req.Name.Asked, req, base, s.signFile)
+	sign := func(r *reader) ([]byte, error) { return s.sign(req.Name.Asked, r) }
+	header, err := s.fromFile(ctx, recipe{"signed\x00" + req.Name.Asked, req, sign}, base)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("signing: %w", err), base.Content.Close())
 	}
@@ -37,38 +38,40 @@ func (s *Source) openBase(ctx context.Context, req configfiles.Request) (*config
 	return s.conf.Files.Open(ctx, req)
 }
 
-// fromFile is the artefact of key that belongs to the content of base. To build
-// one the file is opened again: base may be closed while others still wait for
-// it.
-func (s *Source) fromFile(ctx context.Context, key string, req configfiles.Request, base *configfiles.File,
-	build func(configfiles.Request, *reader) ([]byte, error)) (artefact, error) {
-	now := stateOf(base)
-	if a, ok := s.kept.inState(key, now); ok {
+// recipe is how an artefact is made from a file.
+type recipe struct {
+	key   string
+	req   configfiles.Request
+	build func(*reader) ([]byte, error) // reads all
+}
+
+// fromFile is the artefact that belongs to the content of base. To build one the
+// file is opened again: base may be closed while others still wait for it.
+func (s *Source) fromFile(ctx context.Context, r recipe, base *configfiles.File) (artefact, error) {
+	o := origin{key: r.key, state: stateOf(base)}
+	if a, ok := s.kept.inState(o.key, o.state); ok {
 		return a, nil
 	}
-	from, err := contentOf(ctx, base)
-	if err != nil {
+	var err error
+	if o.content, err = contentOf(ctx, base); err != nil {
 		return artefact{}, err
 	}
-	return s.kept.get(key, from, now, func() (data []byte, err error) {
-		f, err := s.openBase(context.WithoutCancel(ctx), req)
+	ctx = context.WithoutCancel(ctx)
+	return s.kept.get(o, func() (data []byte, err error) {
+		f, err := s.openBase(ctx, r.req)
 		if err != nil {
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, f.Content.Close()) }()
-		r := newReader(context.WithoutCancel(ctx), f)
-		if data, err = build(req, r); err == nil && r.content() != from {
+		in := newReader(ctx, f)
+		if data, err = r.build(in); err == nil && in.content() != o.content {
 			return nil, errChanged
 		}
 		return data, err
 	})
 }
 
-// signFile makes the header of a signed file while it reads it.
-func (s *Source) signFile(req configfiles.Request, r *reader) ([]byte, error) {
-	return s.sign(req.Name.Asked, r)
-}
-
+// sign makes the header of a signed file while it reads the file.
 func (s *Source) sign(name string, body io.Reader) ([]byte, error) {
 	header, err := s.signer.Sign(name, signingTime(), body)
 	if err != nil {
@@ -80,7 +83,7 @@ func (s *Source) sign(name string, body io.Reader) ([]byte, error) {
 
 // signed is bytes of ours with a header, kept whole.
 func (s *Source) signed(key, name string, body []byte) (artefact, error) {
-	a, err := s.kept.get(key, sha256.Sum256(body), state{}, func() ([]byte, error) {
+	a, err := s.kept.get(origin{key: key, content: sha256.Sum256(body)}, func() ([]byte, error) {
 		header, err := s.sign(name, bytes.NewReader(body))
 		return append(header, body...), err
 	})

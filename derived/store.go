@@ -13,14 +13,20 @@ import (
 	"cfgsrv/configfiles"
 )
 
+// origin is what an artefact is made from.
+type origin struct {
+	key string // what is made, under which name
+	content
+	// state is one in which the file has this content; zero if none is known.
+	state state
+}
+
 // artefact is a made file, or the header of one. It is never modified.
 type artefact struct {
 	data []byte
 	made time.Time
-	from content // what it was made from
-	// seen is a state in which the file that it was made from had this content;
-	// zero if none is known.
-	seen state
+	from content
+	seen state // the latest in which the file was known to have that content
 }
 
 // keptOverhead is about what an artefact takes in memory besides its bytes.
@@ -58,22 +64,21 @@ func (s *store) inState(key string, now state) (artefact, bool) {
 	return a, ok && a.seen == now
 }
 
-// get is the artefact of key from this content, made by build if need be, of
-// which now is the state of the file.
-func (s *store) get(key string, from content, now state, build func() ([]byte, error)) (artefact, error) {
-	if a, ok := s.find(key, from, now); ok {
+// get is the artefact that is made from o, by build if need be.
+func (s *store) get(o origin, build func() ([]byte, error)) (artefact, error) {
+	if a, ok := s.find(o); ok {
 		return a, nil
 	}
-	made, err, _ := s.flight.Do(key+"\x00"+string(from[:]), func() (any, error) {
-		if a, ok := s.find(key, from, now); ok { // made between our look and this call
+	made, err, _ := s.flight.Do(o.key+"\x00"+string(o.content[:]), func() (any, error) {
+		if a, ok := s.find(o); ok { // made between our look and this call
 			return a, nil
 		}
 		data, err := build()
 		if err != nil {
 			return nil, err
 		}
-		a := artefact{data: data, made: signingTime(), from: from, seen: now}
-		s.keep(key, a)
+		a := artefact{data: data, made: signingTime(), from: o.content, seen: o.state}
+		s.keep(o.key, a)
 		return a, nil
 	})
 	if err != nil {
@@ -82,17 +87,17 @@ func (s *store) get(key string, from content, now state, build func() ([]byte, e
 	return made.(artefact), nil
 }
 
-// find is the artefact of key if it was made from this content, and remembers
-// the state that has it.
-func (s *store) find(key string, from content, now state) (artefact, bool) {
+// find is the artefact that was made from this content, and remembers the state
+// that has it.
+func (s *store) find(o origin) (artefact, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a, ok := s.kept.Get(key)
-	if !ok || a.from != from {
+	a, ok := s.kept.Get(o.key)
+	if !ok || a.from != o.content {
 		return artefact{}, false
 	}
-	a.seen = now
-	s.kept.Add(key, a) // in its place; its cost stays
+	a.seen = o.state
+	s.kept.Add(o.key, a) // in its place; its cost stays
 	return a, true
 }
 

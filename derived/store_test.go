@@ -21,7 +21,7 @@ func (s *store) tally() (bytes int) {
 
 func (s *store) put(t *testing.T, key string, content string, size int) artefact {
 	t.Helper()
-	a, err := s.get(key, sha256.Sum256([]byte(content)), state{}, func() ([]byte, error) { return make([]byte, size), nil })
+	a, err := s.get(origin{key: key, content: sha256.Sum256([]byte(content))}, func() ([]byte, error) { return make([]byte, size), nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func TestStoreIsBoundedInBytes(t *testing.T) {
 	s := newStore(limit)
 	r := rand.New(rand.NewPCG(1, 2))
 	most := 0
-	for i := range 5000 {
+	for i := range 2000 {
 		key := fmt.Sprintf("key %d", r.IntN(200))
 		s.put(t, key, fmt.Sprint("content ", r.IntN(3)), r.IntN(40<<10))
 		if got := s.tally(); got != s.bytes || got > limit {
@@ -83,10 +83,10 @@ var errBuild = errors.New("cannot be built")
 
 func TestStoreRemembersNoFailure(t *testing.T) {
 	s := newStore(1000)
-	if _, err := s.get("key", content{}, state{}, func() ([]byte, error) { return nil, errBuild }); !errors.Is(err, errBuild) {
+	if _, err := s.get(origin{key: "key"}, func() ([]byte, error) { return nil, errBuild }); !errors.Is(err, errBuild) {
 		t.Errorf("got %v", err)
 	}
-	if a, err := s.get("key", content{}, state{}, func() ([]byte, error) { return []byte("x"), nil }); err != nil || string(a.data) != "x" {
+	if a, err := s.get(origin{key: "key"}, func() ([]byte, error) { return []byte("x"), nil }); err != nil || string(a.data) != "x" {
 		t.Errorf("got %q, %v", a.data, err)
 	}
 }
