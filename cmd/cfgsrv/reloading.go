@@ -17,7 +17,11 @@ import (
 // publish makes g the running generation.
 func (s *server) publish(g *generation) {
 	s.level.Set(logLevel(g.settings.Log.Level))
+	last := s.live.current()
 	s.live.store(g)
+	if last == nil || last.signerChanged(g) {
+		s.inspector.look() // what is ready-made may not verify any more
+	}
 	ends := map[string]time.Time{}
 	for _, u := range certs.Units() {
 		if pair, ok := g.certs.Pair(u); ok {
@@ -38,6 +42,9 @@ func (s *server) reload(ctx context.Context, reason string) error {
 	}
 	s.tried = mark
 	s.supervisor.reloading()
+	if reason == reasonHangup {
+		s.inspector.look()
+	}
 	err := s.advance(ctx)
 	debug.FreeOSMemory() // the old generation and what loading took
 	s.metrics.Reloaded(err)
@@ -99,7 +106,7 @@ func (s *server) tell(f findings) {
 		s.log.Error("closed for one device", "err", err)
 	}
 	for _, err := range f.warnings {
-		s.log.Warn("certificates", "err", err)
+		s.log.Warn("worth knowing", "err", err)
 	}
 }
 

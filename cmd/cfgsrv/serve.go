@@ -105,6 +105,7 @@ type server struct {
 	book       *status.Book
 	working    sync.Map // the running inProgress, by listener
 	random     *randomWatch
+	inspector  inspector
 	services   *services
 	changing   sync.Mutex // held while the generation or the services change
 	started    time.Time
@@ -171,6 +172,7 @@ func newServer(l *loader, stderr io.Writer, conf *settings) *server {
 	s.level.Set(logLevel(conf.Log.Level))
 	s.log = newLogger(stderr, conf.Log.Format, s.level)
 	s.supervisor.log = s.log
+	s.inspector = newInspector()
 	s.random = &randomWatch{log: s.log}
 	s.metrics.Entropy(s.random.passes, map[string]func() uint64{
 		string(entropy.RepetitionCountTest):    s.random.alarms(entropy.RepetitionCountTest),
@@ -241,6 +243,7 @@ func (s *server) work(ctx context.Context, hup <-chan os.Signal, control *contro
 	s.watch = reload.New(reload.Config{Folders: s.watched, Files: []string{s.loader.data.settings()}, Log: s.log})
 	group.Go(func() error { s.watch.Run(ctx, s.reload); return nil })
 	group.Go(func() error { s.watchFiles(ctx); return nil })
+	group.Go(func() error { s.inspectFiles(ctx); return nil })
 	group.Go(func() error { return control.serve(ctx) })
 	group.Go(func() error {
 		for {
