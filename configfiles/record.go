@@ -32,7 +32,7 @@ type Record struct {
 	File     string      // the name as it was asked for
 	As       Form        // meaningful when Outcome is Served or Aborted
 	Outcome  Outcome
-	Reason   string // one plain sentence, the same that the peer got where it got one
+	Reason   string // one plain sentence; of a missing file more than the peer hears
 	Err      error  // the cause, for the log only
 	Bytes    int64  // bytes of content sent
 	Took     time.Duration

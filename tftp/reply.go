@@ -36,6 +36,16 @@ type reply struct {
 	err     error  // the cause, for the log alone
 }
 
+// told is what the record says: of a file that is not there it knows more than
+// the client hears, such as two files that bear the name.
+func (r reply) told() (reason string, err error) {
+	var missing *configfiles.NotFoundError
+	if errors.As(r.err, &missing) {
+		return missing.Error(), nil
+	}
+	return r.reason, r.err
+}
+
 // replyTo is the one table from errors to what the client and the log are told.
 func replyTo(err error) reply {
 	var aborted *abortedError

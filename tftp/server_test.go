@@ -230,6 +230,12 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("got %+v, want %+v", *got, tt.want)
 			}
 			r := s.record(t)
+			if r.Outcome == configfiles.NotFound && tt.cause != "" { // the record knows more than the phone
+				if !strings.Contains(r.Reason, tt.cause) || r.Err != nil {
+					t.Errorf("record %+v, want the reason %q", r, tt.cause)
+				}
+				return
+			}
 			if r.Outcome != tt.outcome || r.Reason != tt.want.Message || r.Bytes != 0 {
 				t.Errorf("record %+v", r)
 			}

@@ -257,7 +257,8 @@ func (f *front) end(t *transfer, err error, out *sender) {
 	}
 	t.phase = ended
 	t.deadline.Store(0)
-	t.record.Outcome, t.record.Reason, t.record.Err = r.outcome, r.reason, r.err
+	t.record.Outcome = r.outcome
+	t.record.Reason, t.record.Err = r.told()
 	t.record.Took = time.Since(t.begun)
 	f.transfers.remove(t)
 	f.records.put(t)
@@ -276,7 +277,8 @@ func (f *front) refuse(t *transfer, err error) {
 	r := replyTo(err)
 	_ = f.out.packet(t.id.port, &t.path, errorPacket(r.code, r.reason))
 	t.phase = ended
-	t.record.Outcome, t.record.Reason, t.record.Err = r.outcome, r.reason, r.err
+	t.record.Outcome = r.outcome
+	t.record.Reason, t.record.Err = r.told()
 	t.record.Took = time.Since(t.begun)
 	f.records.put(t)
 }
