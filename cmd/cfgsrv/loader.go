@@ -45,7 +45,7 @@ type loader struct {
 	memory *tvs.Memory
 	made   func(configfiles.Form)
 
-	number    uint64
+	number    uint64 // of the running generation
 	directory *configfiles.Directory
 	opened    string                   // its path
 	retired   []*configfiles.Directory // closed at the end: older generations may read there
@@ -118,8 +118,8 @@ func (l *loader) load(ctx context.Context) (*generation, findings) {
 	if len(f.faults) > 0 || g.derived == nil {
 		return nil, f
 	}
-	l.number++
-	g.number, g.directory, g.capf.Number, g.tvs.Number = l.number, l.directory, l.number, l.number
+	g.number, g.directory = l.number+1, l.directory
+	g.capf.Number, g.tvs.Number = g.number, g.number
 	g.files = &configfiles.Guard{
 		Directory: l.directory,
 		Devices:   knownDevices{g.devices, l.enrolments},

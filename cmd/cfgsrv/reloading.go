@@ -19,6 +19,7 @@ func (s *server) publish(g *generation) {
 	s.level.Set(logLevel(g.settings.Log.Level))
 	last := s.live.current()
 	s.live.store(g)
+	s.loader.number = g.number // one that was not taken leaves no gap
 	if last == nil || last.signerChanged(g) {
 		s.inspector.look() // what is ready-made may not verify any more
 	}
@@ -37,7 +38,9 @@ const reasonHangup = "SIGHUP"
 // makes it the running generation if nothing is wrong with it.
 func (s *server) reload(ctx context.Context, reason string) error {
 	mark := s.mark(s.live.current().settings.Certs)
-	if mark == s.tried && reason != reasonHangup {
+	// What failed may have failed for a passing cause: a port in use, a full disk.
+	again := reason == reasonHangup || reason == reload.Timer && s.fault.get() != ""
+	if mark == s.tried && !again {
 		return nil
 	}
 	s.tried = mark

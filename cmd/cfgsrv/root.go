@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -47,6 +48,17 @@ type program struct {
 type globalFlags struct {
 	data, files, certs  string
 	logLevel, logFormat string
+}
+
+// check refuses words that mean nothing.
+func (f globalFlags) check() error {
+	if f.logLevel != "" && !slices.Contains(logLevels, f.logLevel) {
+		return usagef("--log-level: %q is not allowed; choose one of %s", f.logLevel, quoteAll(logLevels))
+	}
+	if f.logFormat != "" && !slices.Contains(logFormats, f.logFormat) {
+		return usagef("--log-format: %q is not allowed; choose one of %s", f.logFormat, quoteAll(logFormats))
+	}
+	return nil
 }
 
 // run carries out one command line and returns the exit status of DESIGN 2.
@@ -104,6 +116,12 @@ func (p *program) rootCommand() *cobra.Command {
 		p.utilsCommand(),
 		p.versionCommand(),
 	)
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" { // cobra's would print its help and exit 0
+			c.Args, c.RunE = cobra.ArbitraryArgs, groupCommand
+		}
+	}
 	return root
 }
 

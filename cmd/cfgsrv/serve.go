@@ -29,7 +29,7 @@ import (
 
 // drainTime is how long what is under way may take after SIGTERM; the whole end
 // takes less than five seconds.
-const drainTime = 4 * time.Second
+const drainTime = 3 * time.Second
 
 func (p *program) serveCommand() *cobra.Command {
 	listen := map[string]*string{}
@@ -39,6 +39,11 @@ func (p *program) serveCommand() *cobra.Command {
 		Long:  "serve runs the server in the foreground and logs to stderr. SIGHUP loads everything again; SIGTERM ends it.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			for name, addr := range listen {
+				if err := checkListenAddress(*addr); *addr != "" && err != nil {
+					return usagef("--%s: %w", name, err)
+				}
+			}
 			l, err := p.loader(func(s *settings) {
 				for name, addr := range s.Listen.fields() {
 					if given := *listen[name]; given != "" {
@@ -62,6 +67,9 @@ func (p *program) serveCommand() *cobra.Command {
 // loader makes the loader for the data directory that the flags name; override
 // lays what a command adds over the settings.
 func (p *program) loader(override func(*settings)) (*loader, error) {
+	if err := p.flags.check(); err != nil {
+		return nil, err
+	}
 	root, err := filepath.Abs(dataPath(p.flags.data, os.LookupEnv))
 	if err != nil {
 		return nil, fmt.Errorf("finding the data directory: %w", err)

@@ -138,6 +138,12 @@ func (d *duration) UnmarshalText(b []byte) error {
 }
 
 // The values of the settings that are one of a few words.
+var (
+	logLevels  = []string{"debug", "info", "warn", "error"}
+	logFormats = []string{"text", "json"}
+)
+
+// The values of cluster.security_mode.
 const (
 	modeNonSecure = "non-secure"
 	modeMixed     = "mixed"
@@ -232,9 +238,9 @@ func (s *settings) check() []error {
 			fault("listen."+l.name, "%v", err)
 		}
 	}
-	oneOf("log.level", s.Log.Level, "debug", "info", "warn", "error")
+	oneOf("log.level", s.Log.Level, logLevels...)
 	if s.Log.Format != "" {
-		oneOf("log.format", s.Log.Format, "text", "json")
+		oneOf("log.format", s.Log.Format, logFormats...)
 	}
 	oneOf("cluster.security_mode", s.Cluster.SecurityMode, modeNonSecure, modeMixed)
 	if time.Duration(s.Entropy.Interval) < time.Second {
@@ -319,9 +325,7 @@ func checkListenAddress(addr string) error {
 	if err != nil {
 		return fmt.Errorf("%q is no address; write HOST:PORT, :PORT or off", addr)
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return fmt.Errorf("%q has no port between 0 and 65535", addr)
-	} else if n > 65535 {
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return fmt.Errorf("%q has no port between 0 and 65535", addr)
 	}
 	return nil
