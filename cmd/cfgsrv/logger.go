@@ -34,7 +34,7 @@ func newLogger(w io.Writer, format string, level slog.Leveler) *slog.Logger {
 			return a
 		}
 	}
-	return slog.New(tint.NewHandler(w, o))
+	return slog.New(tint.NewTextHandler(w, o))
 }
 
 func isTerminal(v any) bool {
