@@ -20,7 +20,11 @@ type Fault struct {
 
 // Error is one line: unit, file, what, what to do.
 func (f *Fault) Error() string {
-	text := fmt.Sprintf("%s: %s (%s)", f.File, f.What, f.Do)
+	file := f.File
+	if file == "." {
+		file = "the folder of the certificates"
+	}
+	text := fmt.Sprintf("%s: %s (%s)", file, f.What, f.Do)
 	if f.Unit == "" {
 		return text
 	}

@@ -106,7 +106,7 @@ func (s *server) observe(ctx context.Context, g *generation) error {
 // tell logs what is wrong without being a fault.
 func (s *server) tell(f findings) {
 	for _, err := range f.complaints {
-		s.log.Error("closed for one device", "err", err)
+		s.log.Error("a file of lsc/ cannot be used", "err", err)
 	}
 	for _, err := range f.warnings {
 		s.log.Warn("worth knowing", "err", err)
