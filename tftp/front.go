@@ -14,6 +14,7 @@ import (
 	"time"
 
 	pintftp "github.com/pin/tftp/v3"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -23,6 +24,9 @@ const (
 	maxPorts = 8
 	// tick is how often deadlines are looked at.
 	tick = 20 * time.Millisecond
+	// mostTurns is how often everything is received before a tick is due in any
+	// case.
+	mostTurns = 16
 	// remembered is for how long at least a late datagram is told from a strange
 	// one.
 	remembered = time.Second
@@ -152,10 +156,27 @@ func (f *front) turn() {
 		f.log.Error("cannot wait for requests", "err", err)
 		f.stopping.Store(true)
 	}
+	f.hear(events)
 	if len(events) == 0 {
+		// What has come must not be missed because nobody has looked yet.
+		for range mostTurns {
+			if events = f.poller.now(); len(events) == 0 {
+				break
+			}
+			f.hear(events)
+		}
 		f.tick()
-		return
 	}
+	if !f.armed {
+		f.arm()
+	}
+	if waiting, _ := f.work.state(); waiting > 0 {
+		runtime.Gosched() // let the workers begin, also on one processor
+	}
+}
+
+// hear takes what has come to the sockets of events.
+func (f *front) hear(events []unix.EpollEvent) {
 	asked := false
 	for _, e := range events {
 		if e.Fd == int32(f.entrance.fd) {
@@ -172,12 +193,6 @@ func (f *front) turn() {
 	// one before it.
 	if asked {
 		f.receiveFrom(f.entrance)
-	}
-	if !f.armed {
-		f.arm()
-	}
-	if waiting, _ := f.work.state(); waiting > 0 {
-		runtime.Gosched() // let the workers begin, also on one processor
 	}
 }
 

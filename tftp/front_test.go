@@ -340,8 +340,8 @@ func TestWindowsSurviveABadLine(t *testing.T) {
 	for i := range transfers {
 		content[strconv.Itoa(i)] = text(i*1000, uint64(i))
 	}
-	for _, single := range []bool{false, true} {
-		s := start(t, "127.0.0.1:0", Generation{Files: content, SinglePort: single})
+	for addr, single := range map[string]bool{"127.0.0.4:0": false, "127.0.0.5:0": true} {
+		s := start(t, addr, Generation{Files: content, SinglePort: single})
 		var running sync.WaitGroup
 		for i := range transfers {
 			running.Go(func() {
@@ -376,9 +376,9 @@ func TestBlockSizesOfEveryKind(t *testing.T) {
 }
 
 func TestTheAgreedTimeoutIsKept(t *testing.T) {
-	t.Parallel()
-	s := startLocal(t, files{"file": "x"})
-	p := newPhone(t, "127.0.0.1", s.addr)
+	t.Parallel() // on an address of its own, where no other test is late
+	s := start(t, "127.0.0.8:0", Generation{Files: files{"file": "x"}})
+	p := newPhone(t, "127.0.0.8", s.addr)
 	p.ask("file", "timeout", "1")
 	_, tid := p.options()
 	begun := time.Now()
@@ -467,5 +467,36 @@ func TestABlockAllocatesNothing(t *testing.T) {
 	}
 	if got := testing.AllocsPerRun(2000, exchange); got > 0 {
 		t.Errorf("%.0f allocations for a block", got)
+	}
+}
+
+// TestATransferAllocatesLittle counts what a small file costs in all, the
+// source's own and the client's included.
+func TestATransferAllocatesLittle(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	const most = 15
+	s := startLocal(t, files{"file": text(400, 1)})
+	p := newPhone(t, "127.0.0.1", s.addr)
+	p.conn.SetReadDeadline(time.Now().Add(within))
+	request, ack := requestPacket("file"), ackPacket(1)
+	fetch := func() {
+		if _, err := p.conn.WriteToUDPAddrPort(request, p.to); err != nil {
+			t.Fatal(err)
+		}
+		_, tid, err := p.conn.ReadFromUDPAddrPort(p.heard[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.conn.WriteToUDPAddrPort(ack, tid); err != nil {
+			t.Fatal(err)
+		}
+		<-s.records
+	}
+	if got := testing.AllocsPerRun(500, fetch); got > most {
+		t.Errorf("%.0f allocations for a file, want at most %d", got, most)
+	} else {
+		t.Logf("%.0f allocations for a file", got)
 	}
 }

@@ -25,6 +25,7 @@ type badLine struct {
 	t      *testing.T
 	addr   string       // what the client takes for the server
 	back   *net.UDPConn // what the server takes for the client
+	server netip.Addr   // others may know the port of back from another life
 	mu     sync.Mutex
 	random *rand.Rand
 	client netip.AddrPort
@@ -33,7 +34,7 @@ type badLine struct {
 }
 
 func newBadLine(t *testing.T, server netip.AddrPort, seed uint64) *badLine {
-	l := &badLine{t: t, random: rand.New(rand.NewPCG(seed, 0)), fronts: map[uint16]*net.UDPConn{}}
+	l := &badLine{t: t, server: server.Addr(), random: rand.New(rand.NewPCG(seed, 0)), fronts: map[uint16]*net.UDPConn{}}
 	l.back = l.listen()
 	l.open.Go(l.fromServer)
 	l.addr = l.front(server).LocalAddr().String()
@@ -94,6 +95,9 @@ func (l *badLine) fromServer() {
 		if err != nil {
 			return
 		}
+		if server.Addr().Unmap() != l.server {
+			continue
+		}
 		front := l.front(server)
 		l.mu.Lock()
 		client := l.client
@@ -129,7 +133,7 @@ func TestFilesSurviveABadLine(t *testing.T) {
 	for i := range transfers {
 		content[strconv.Itoa(i)] = text(i*400, uint64(i))
 	}
-	s := startLocal(t, content)
+	s := start(t, "127.0.0.3:0", Generation{Files: content})
 	server := netip.MustParseAddrPort(s.addr)
 	var running sync.WaitGroup
 	for i := range transfers {

@@ -72,6 +72,12 @@ func (p *poller) wait() ([]unix.EpollEvent, error) {
 	return nil, err
 }
 
+// now is wait that does not wait.
+func (p *poller) now() []unix.EpollEvent {
+	_ = p.raw.Control(func(fd uintptr) { p.look(fd) })
+	return p.events[:p.n]
+}
+
 // until is when wait ends at the latest; zero is never.
 func (p *poller) until(t time.Time) { _ = p.file.SetReadDeadline(t) }
 

@@ -8,8 +8,8 @@ import "time"
 // at the least and the most once the way to the client is known. Phones answer
 // within milliseconds; one that is busy writing to its flash may need longer.
 const (
-	firstInterval = 500 * time.Millisecond
-	leastInterval = 200 * time.Millisecond
+	firstInterval = 400 * time.Millisecond
+	leastInterval = 150 * time.Millisecond
 	mostInterval  = time.Second
 )
 

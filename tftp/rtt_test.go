@@ -27,7 +27,7 @@ func TestIntervals(t *testing.T) {
 		want time.Duration
 	}{
 		{"nothing known", rtt{}, firstInterval},
-		{"nothing known, no answer", expired(rtt{}, 1), mostInterval},
+		{"nothing known, no answer", expired(rtt{}, 1), 2 * firstInterval},
 		{"a near client", samples(ms, ms, ms), leastInterval},
 		{"a near client, no answer", expired(samples(ms, ms, ms), 1), 2 * leastInterval},
 		{"a near client, gone", expired(samples(ms, ms, ms), 60), mostInterval},

@@ -561,14 +561,14 @@ func TestAddresses(t *testing.T) {
 
 func TestADeadClient(t *testing.T) {
 	t.Parallel()
-	s := startLocal(t, files{"long": text(2000, 1), "short": text(100, 1)})
+	s := start(t, "127.0.0.6:0", Generation{Files: files{"long": text(2000, 1), "short": text(100, 1)}})
 	phones := map[string]*phone{}
 	for _, file := range []string{"long", "short"} {
-		phones[file] = newPhone(t, "127.0.0.1", s.addr)
+		phones[file] = newPhone(t, "127.0.0.6", s.addr)
 		phones[file].ask(file)
 	}
 	for _, p := range phones {
-		for range 6 { // after 0, 0.5, 1.5, 2.5, 3.5 and 4.5 s
+		for range 6 { // after 0, 0.4, 1.2, 2.2, 3.2 and 4.2 s
 			p.data(1)
 		}
 	}
@@ -679,8 +679,8 @@ func TestManyPhonesAtOnceLeaveNothingBehind(t *testing.T) {
 func TestBlockNumbersWrap(t *testing.T) {
 	t.Parallel()
 	want := text(0x10000*plainBlockSize+700, 1)
-	s := startLocal(t, files{"firmware": want})
-	p := newPhone(t, "127.0.0.1", s.addr)
+	s := start(t, "127.0.0.7:0", Generation{Files: files{"firmware": want}})
+	p := newPhone(t, "127.0.0.7", s.addr)
 	p.ask("firmware")
 	p.conn.SetReadDeadline(time.Now().Add(time.Minute))
 	ack := ackPacket(0)

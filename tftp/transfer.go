@@ -102,6 +102,8 @@ func (f *front) receive(t *transfer, p []byte, out *sender) {
 	case t.phase == ended:
 	case t.phase == handedOn:
 		t.relay.begun.Store(true)
+		t.left = false
+		t.deadline.Store(0)
 		t.relay.toLibrary(p)
 	case opcode(p) == opERROR:
 		f.end(t, &abortedError{reasonGivenUp, remoteError(p)}, out)
