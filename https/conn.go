@@ -22,6 +22,8 @@ type conn struct {
 	transport net.Conn  // &wire, or secure
 	secure    *tls.Conn // nil without TLS
 	shaken    bool      // the handshake is done
+	front     front
+	context   context.Context // of net/http, for all requests of the connection
 
 	record *configfiles.TLSRecord // nil without TLS
 	who    configfiles.Requester  // as judged in generation whoGen
@@ -42,6 +44,7 @@ func newConn(s *Server, tcp *net.TCPConn, config *tls.Config) *conn {
 	c.address = addressOf(remote.Addr())
 	c.overall.wire = &c.wire
 	c.atAddress.wire = &c.wire
+	c.front.conn = c
 	c.transport = &c.wire
 	if config != nil {
 		c.secure = tls.Server(&c.wire, config)
@@ -62,7 +65,8 @@ func remoteOf(tcp *net.TCPConn) netip.AddrPort {
 type connKey struct{}
 
 func withConn(ctx context.Context, c *conn) context.Context {
-	return context.WithValue(ctx, connKey{}, c)
+	c.context = context.WithValue(ctx, connKey{}, c)
+	return c.context
 }
 
 func connOf(ctx context.Context) *conn { return ctx.Value(connKey{}).(*conn) }
@@ -75,7 +79,7 @@ func (c *conn) Read(p []byte) (int, error) {
 			return 0, io.EOF
 		}
 	}
-	return c.transport.Read(p)
+	return c.front.Read(p)
 }
 
 // Write keeps what it gets while there is a draft with room for it.

@@ -4,6 +4,7 @@ package https
 
 import (
 	"bytes"
+	"io"
 	"sync"
 )
 
@@ -24,6 +25,21 @@ func (c *conn) begin() {
 	c.answering, c.sent, c.head = true, 0, -1
 	c.draft = buffers.Get().(*[]byte)
 	*c.draft = (*c.draft)[:0]
+}
+
+// draftFrom reads what src has left into the draft, if it fits.
+func (c *conn) draftFrom(src io.Reader) (n int64, err error, ok bool) {
+	limited, ok := src.(*io.LimitedReader)
+	if !ok || c.draft == nil {
+		return 0, nil, false
+	}
+	d := *c.draft
+	if limited.N > int64(cap(d)-len(d)) {
+		return 0, nil, false
+	}
+	m, err := io.ReadFull(limited.R, d[len(d):len(d)+int(limited.N)])
+	*c.draft = d[:len(d)+m]
+	return int64(m), err, true
 }
 
 // post sends the draft if there is one, and does without from then on.

@@ -184,7 +184,7 @@ func (x *exchange) Write(p []byte) (int, error) { return len(p), nil }
 // ReadFrom sends content: a small one with the head, at once.
 func (x *exchange) ReadFrom(src io.Reader) (int64, error) {
 	limited, ok := src.(*io.LimitedReader)
-	if !ok || limited.N > smallFile {
+	if _, ours := x.ResponseWriter.(*front); ours || !ok || limited.N > smallFile {
 		return x.stream(src)
 	}
 	buf := buffers.Get().(*[]byte)
@@ -196,7 +196,7 @@ func (x *exchange) ReadFrom(src io.Reader) (int64, error) {
 	return int64(n), err
 }
 
-// stream sends what does not fit into a draft.
+// stream sends what does not fit into one write of net/http.
 func (x *exchange) stream(src io.Reader) (int64, error) {
 	n, err := x.ResponseWriter.(io.ReaderFrom).ReadFrom(src)
 	if err != nil {

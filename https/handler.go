@@ -17,8 +17,16 @@ import (
 // handler is a Server towards net/http.
 type handler struct{ *Server }
 
-// ServeHTTP answers one request, wholly from one generation, and tells of it.
+// ServeHTTP is serve for net/http.
 func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.serve(w, r)
+	if connOf(r.Context()).exchange.torn {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// serve answers one request, wholly from one generation, and tells of it.
+func (h handler) serve(w http.ResponseWriter, r *http.Request) {
 	h.working.Add(1)
 	defer h.working.Add(-1)
 	c := connOf(r.Context())
@@ -44,9 +52,6 @@ func (h handler) end(x *exchange) {
 	}
 	x.finish()
 	h.tell(x.request.Context(), x.record())
-	if x.torn {
-		panic(http.ErrAbortHandler)
-	}
 }
 
 // InProgress is how many requests are being answered.

@@ -345,21 +345,28 @@ func TestClientThatLeavesIsAborted(t *testing.T) {
 			}
 		})
 	}
-	t.Run("before the answer", func(t *testing.T) {
-		left := make(chan struct{})
-		s := start(t, Generation{Files: source(func(ctx context.Context, _ configfiles.Request) (*configfiles.File, error) {
-			close(left)
-			<-ctx.Done()
-			return nil, ctx.Err()
-		})})
-		phone := s.dial(nil)
-		phone.send("GET", "/x")
-		<-left
-		phone.Close()
-		if r := s.record(); r.Outcome != configfiles.Aborted || r.Err == nil {
-			t.Errorf("record %+v", r)
-		}
-	})
+	for _, mode := range []string{"http", "https"} {
+		t.Run("before the answer by "+mode, func(t *testing.T) {
+			left := make(chan struct{})
+			gen := Generation{Files: source(func(ctx context.Context, _ configfiles.Request) (*configfiles.File, error) {
+				close(left)
+				<-ctx.Done()
+				return nil, ctx.Err()
+			})}
+			var config *tls.Config
+			if mode == "https" {
+				gen.TLS, config = serverTLS(t, 1), clientTLS()
+			}
+			s := start(t, gen)
+			phone := s.dial(config)
+			phone.send("GET", "/x")
+			<-left
+			phone.Close()
+			if r := s.record(); r.Outcome != configfiles.Aborted || r.Err == nil {
+				t.Errorf("record %+v", r)
+			}
+		})
+	}
 }
 
 func TestAddressOf(t *testing.T) {
