@@ -34,6 +34,8 @@ type Judge struct {
 	// Revoked tells by SHA-256 of the DER whether a certificate was deleted or
 	// replaced; nil: none was.
 	Revoked func(fingerprint [sha256.Size]byte) bool
+
+	verified verified
 }
 
 // Prove returns the device that chain, leaf first as the client presented it,
@@ -76,6 +78,10 @@ func (j *Judge) verify(chain []*x509.Certificate, now time.Time) error {
 	case len(leaf.UnhandledCriticalExtensions) > 0:
 		return errCritical
 	}
+	k := key(chain)
+	if j.verified.at(k, now) {
+		return nil
+	}
 	options := x509.VerifyOptions{
 		Roots:         j.Roots,
 		Intermediates: x509.NewCertPool(),
@@ -90,9 +96,11 @@ func (j *Judge) verify(chain []*x509.Certificate, now time.Time) error {
 	for _, c := range chain[1:] {
 		options.Intermediates.AddCert(c)
 	}
-	if _, err := leaf.Verify(options); err != nil {
+	ways, err := leaf.Verify(options)
+	if err != nil {
 		return untrusted(chain)
 	}
+	j.verified.add(k, ways)
 	return nil
 }
 
