@@ -65,8 +65,8 @@ start_peer() {
 make_files() {
   say "making files and certificates"
   "$bin/load" mkfiles -dir "$files" -phones 2000 -firmware-mib 64
-  head -c 16M "$files/firmware.bin" >"$files/firmware-16.bin"
-  head -c 4M "$files/firmware.bin" >"$files/firmware-4.bin"
+  head -c 8M "$files/firmware.bin" >"$files/firmware-8.bin"
+  head -c 2M "$files/firmware.bin" >"$files/firmware-2.bin"
   "$bin/load" mkcerts -dir "$keys"
   chmod -R a+rX "$files"
 }
