@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"cfgsrv/configfiles"
@@ -20,16 +21,17 @@ func TestAllocations(t *testing.T) {
 	dir := writeFiles(t, map[string]string{
 		"Ringlist.xml": "rings", open.Master(): master("", "false"), keyed.Master(): master("", "true"),
 	})
-	waitUntilSettled(t, filepath.Join(dir, open.Master()))
-	waitUntilSettled(t, filepath.Join(dir, keyed.Master()))
+	for _, name := range []string{"Ringlist.xml", open.Master(), keyed.Master(), "."} {
+		waitUntilSettled(t, filepath.Join(dir, name))
+	}
 	g := &configfiles.Guard{Directory: openDirectory(t, dir, nil), Devices: known}
 	for name, limit := range map[string]float64{
-		"Ringlist.xml": 10,
-		open.Master():  15,
-		keyed.Master(): 15,
-		"missing":      18,
-		"ITLFile.tlv":  18,
-		"RINGLIST.xml": 26,
+		"Ringlist.xml": 9,
+		open.Master():  14,
+		keyed.Master(): 14,
+		"missing":      16,
+		"ITLFile.tlv":  4,
+		"RINGLIST.xml": 22,
 	} {
 		req := request(t, name)
 		got := testing.AllocsPerRun(200, func() {
@@ -43,6 +45,23 @@ func TestAllocations(t *testing.T) {
 	}
 	if got := testing.AllocsPerRun(200, func() { configfiles.ParseName("New_Zealand/g3-tones.xml.sgn") }); got > 0 {
 		t.Errorf("ParseName: %v allocations, want none", got)
+	}
+}
+
+// A small file is read and closed when it is opened, kept or not.
+func TestSmallFilesHoldNoDescriptor(t *testing.T) {
+	d := openDirectory(t, writeFiles(t, map[string]string{"small": strings.Repeat("x", 64<<10), "large": strings.Repeat("x", 64<<10+1)}), nil)
+	ask(t, d, "large", overTFTP)
+	before := descriptors(t)
+	for name, want := range map[string]int{"small": 0, "large": 1} {
+		f, err := d.Open(t.Context(), request(t, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := descriptors(t) - before; got != want {
+			t.Errorf("%s: %d descriptors, want %d", name, got, want)
+		}
+		f.Content.Close()
 	}
 }
 

@@ -53,15 +53,15 @@ func (d *Directory) Open(ctx context.Context, req Request) (*File, error) {
 	if req.As != Plain {
 		return nil, fs.ErrNotExist
 	}
-	t, err := d.current()
+	v, err := d.view()
 	if err != nil {
 		return nil, err
 	}
 	var h handle
 	if req.Path != "" {
-		h, err = openIn(t.root, req.Path)
+		h, err = v.tree.open(req.Path)
 	} else {
-		h, err = (&view{tree: t}).open(ctx, req.Name.Asked)
+		h, err = v.open(ctx, req.Name.Asked)
 	}
 	if err != nil {
 		return nil, err
@@ -104,30 +104,38 @@ func (d *Directory) Files(ctx context.Context) (iter.Seq[string], error) {
 }
 
 func (d *Directory) index(ctx context.Context) (*tree, *index, error) {
-	t, err := d.current()
+	v, err := d.view()
 	if err != nil {
 		return nil, nil, err
 	}
-	x, err := t.upToDate(ctx)
-	return t, x, err
+	x, err := v.tree.upToDate(ctx, v.root)
+	return v.tree, x, err
 }
 
-// current is the tree that now stands at the path: the folder may have been
+// view is of the tree that now stands at the path: the folder may have been
 // replaced by another, or be a link that now leads elsewhere.
-func (d *Directory) current() (*tree, error) {
+func (d *Directory) view() (view, error) {
 	t := d.tree.Load()
 	s, err := stampAt(d.path)
-	if err != nil || s.place() == t.place {
+	if err != nil {
 		// While one folder takes another's place there may be none; what is
 		// open is then the best there is.
-		return t, nil
+		return view{tree: t}, nil
 	}
+	if s.place() == t.place {
+		return view{tree: t, root: s}, nil
+	}
+	t, err = d.reopen(s.place())
+	return view{tree: t}, err
+}
+
+func (d *Directory) reopen(at place) (*tree, error) {
 	d.opening.Lock()
 	defer d.opening.Unlock()
-	if t := d.tree.Load(); s.place() == t.place {
+	if t := d.tree.Load(); at == t.place {
 		return t, nil
 	}
-	t, err = openTree(d.path)
+	t, err := openTree(d.path)
 	if err != nil {
 		return nil, fmt.Errorf("opening the folder of files anew: %w", err)
 	}

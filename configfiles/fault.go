@@ -143,6 +143,6 @@ func (v *view) check(path string) error {
 		return err
 	}
 	defer h.close()
-	_, err = readWish(h)
+	_, err = readWish(&h)
 	return err
 }

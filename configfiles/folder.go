@@ -18,6 +18,7 @@ type folder struct {
 	path    string // below the root, "" for the root itself
 	stamp   stamp
 	settled bool     // every later change shows in the stamp
+	telling bool     // and does so at once (tellsChanges)
 	files   nameList // regular files, and what may be one
 	folders []string // real folders
 	unsure  []string // names in files that may be folders: links above all
@@ -73,6 +74,7 @@ func (f *folder) list(root *os.Root, buffer []byte) error {
 		return err
 	}
 	defer dir.Close()
+	f.telling = tellsChanges(dir)
 	var text []byte
 	err = eachEntry(dir, buffer, func(name []byte, kind uint8) { text = f.note(text, name, kind) })
 	f.files = nameList{string(text), slices.Clone(f.files.ends)}

@@ -27,8 +27,8 @@ type Guard struct {
 	// Devices tells about certificates and enrolments; nil: there are none.
 	Devices Devices
 	// Next makes what does not lie in files/: it is asked for the forms Signed,
-	// Encrypted and Short of the file at Request.Path, and for trust lists. Nil
-	// makes nothing.
+	// Encrypted and Short of the file at Request.Path, which is Request.Base if
+	// that is set, and for trust lists. Nil makes nothing.
 	Next Source
 }
 
@@ -46,11 +46,11 @@ func (g *Guard) Open(ctx context.Context, req Request) (*File, error) {
 }
 
 func (g *Guard) judge(ctx context.Context, req Request) (*File, error) {
-	t, err := g.Directory.current()
+	v, err := g.Directory.view()
 	if err != nil {
 		return nil, err
 	}
-	j := &judgement{guard: g, view: view{tree: t}, req: req}
+	j := &judgement{guard: g, view: v, req: req}
 	if req.Name.List != NoList {
 		return j.trustList(ctx)
 	}

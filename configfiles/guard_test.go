@@ -473,6 +473,57 @@ func TestReplacedWhileJudged(t *testing.T) {
 	}
 }
 
+// What is made is made of the bytes that were judged.
+func TestNextGetsWhatWasJudged(t *testing.T) {
+	large := master("", "false") + strings.Repeat(" ", 64<<10)
+	files := map[string]string{
+		open.Master(): master("", "false"), bareOpen.Master(): large,
+		keyed.Master(): master("", "true"), keyed.Master() + ".bak": "back-up",
+	}
+	var got *configfiles.File
+	notes := sourceFunc(func(ctx context.Context, req configfiles.Request) (*configfiles.File, error) {
+		got = req.Base
+		return makes{}.Open(ctx, req)
+	})
+	g := &configfiles.Guard{Directory: openDirectory(t, writeFiles(t, files), nil), Devices: known, Next: notes}
+	for _, c := range []struct{ name, want string }{
+		{open.Master() + ".sgn", files[open.Master()]},
+		{keyed.Master() + ".enc.sgn", files[keyed.Master()]},
+		{keyed.Master() + ".bak.enc.sgn", "back-up"},
+		{keyed.Master() + ".bak.sgn", files[keyed.Master()]}, // the short form is that of the master
+		{bareOpen.Master() + ".sgn", ""},                     // too large
+		{"ITLFile.tlv", ""},
+	} {
+		got = nil
+		ask(t, g, c.name, overTFTP)
+		if (got != nil) != (c.want != "") || got != nil && string(got.Data) != c.want {
+			t.Errorf("%s: got %v, want %.60q", c.name, got, c.want)
+		}
+	}
+}
+
+// A ready-made file is found however it is spelled, and at once.
+func TestReadyMadeIsSeenAtOnce(t *testing.T) {
+	dir := writeFiles(t, map[string]string{"a.xml": "a", "sub/x": ""})
+	waitUntilSettled(t, dir)
+	waitUntilSettled(t, filepath.Join(dir, "sub"))
+	g := &configfiles.Guard{Directory: openDirectory(t, dir, nil), Devices: known, Next: makes{}}
+	for _, name := range []string{"a.xml.sgn", "A.xml.SGN", "sub/a.xml.sgn", "sub/A.XML.sgn"} {
+		for range 3 {
+			if got := ask(t, g, "a.xml.sgn", overTFTP); got != "signed a.xml for " {
+				t.Fatalf("before there is %s: %q", name, got)
+			}
+			writeFile(t, filepath.Join(dir, name), "made")
+			if got := ask(t, g, "a.xml.sgn", overTFTP); got != "made" {
+				t.Fatalf("%s: %q", name, got)
+			}
+			if err := os.Remove(filepath.Join(dir, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
 // While files are replaced, nothing that was written after the master said true
 // and before it said false again may be read.
 func TestNeverReadableWhileWished(t *testing.T) {

@@ -8,14 +8,20 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+	"time"
 )
 
-// handle is an open regular file of files/. The zero handle is none.
+// handle is a regular file of files/ in one state: open, or with its content in
+// memory. The zero handle is none.
 type handle struct {
-	path string // below files/
-	file *os.File
-	info fs.FileInfo
+	*content
+	path string    // below files/
+	file *os.File  // nil if all is in memory
+	kept *contents // where load keeps the content; nil: nowhere
 }
+
+func (h *handle) exists() bool   { return h.content != nil }
+func (h *handle) inMemory() bool { return h.exists() && h.data != nil }
 
 func (h *handle) close() {
 	if h.file != nil {
@@ -26,14 +32,43 @@ func (h *handle) close() {
 
 // take makes the answer of h, and the receiver of the answer the one to close.
 func (h *handle) take() *File {
-	f := &File{Size: h.info.Size(), ModTime: h.info.ModTime(), Content: h.file, As: Plain}
-	h.file = nil
+	h.load()
+	f := InMemory(h.data, time.Unix(0, h.stamp.modified), Plain)
+	f.State = h.stamp.stateAt(h.opened)
+	if h.file != nil {
+		f.Size, f.Content = h.stamp.size, h.file
+		h.file = nil
+	}
 	return f
+}
+
+// load reads a small file whole and closes it. One that is written to at the
+// same time, or cannot be read, stays open: whoever reads it will find out.
+func (h *handle) load() {
+	if h.file == nil || h.stamp.size > maxContent {
+		return
+	}
+	data := make([]byte, h.stamp.size)
+	if _, err := h.file.ReadAt(data, 0); err != nil || !h.unwritten() {
+		return
+	}
+	h.data = data
+	if h.kept != nil && h.stamp.stateAt(h.opened) != (State{}) && h.kept.askedBefore(h.path) && tellsChanges(h.file) {
+		h.kept.put(h.path, h.content)
+	}
+	h.close()
+}
+
+// unwritten says whether an open file still is in the state of h.
+func (h *handle) unwritten() bool {
+	info, err := h.file.Stat()
+	return err == nil && stampOf(info) == h.stamp
 }
 
 // openIn opens the regular file at path below root. It never waits, not even
 // for the writer of a named pipe.
 func openIn(root *os.Root, path string) (handle, error) {
+	now := time.Now()
 	f, err := root.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return handle{}, openError(path, err)
@@ -47,7 +82,7 @@ func openIn(root *os.Root, path string) (handle, error) {
 		f.Close()
 		return handle{}, &NotFoundError{Reason: path + " is not a regular file"}
 	}
-	return handle{path, f, info}, nil
+	return handle{path: path, file: f, content: &content{stamp: stampOf(info), opened: now}}, nil
 }
 
 // openError sorts out what is "not found" to everybody and what is a fault.

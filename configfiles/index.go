@@ -68,6 +68,19 @@ func (x *index) named(name string) iter.Seq[string] {
 	}
 }
 
+func (x *index) has(name string) bool {
+	for range x.named(name) {
+		return true
+	}
+	return false
+}
+
+// complete says whether the root folder held no other names that requests can
+// see when the index was compared with the disk.
+func (x *index) complete() bool {
+	return !x.torn && len(x.folders) <= maxCompared && x.folders[0].telling
+}
+
 // spelled yields the paths that are path, in any case.
 func (x *index) spelled(path string) iter.Seq[string] {
 	dir := strings.TrimSuffix(path[:strings.LastIndexByte(path, '/')+1], "/")

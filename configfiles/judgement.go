@@ -62,8 +62,8 @@ func (j *judgement) protection(ctx context.Context) protection {
 // as true.
 func (j *judgement) wish(ctx context.Context) bool {
 	master := j.owner.Master()
-	if j.base.file != nil {
-		if device.IsMaster(j.base.path) && j.wishIn(ctx, j.base, nil) {
+	if j.base.exists() {
+		if device.IsMaster(j.base.path) && j.wishIn(ctx, &j.base, nil) {
 			return true
 		}
 		if j.req.Name.Base == master {
@@ -71,7 +71,7 @@ func (j *judgement) wish(ctx context.Context) bool {
 		}
 	}
 	for h, err := range j.view.bearers(ctx, master) {
-		wish := h.path != j.base.path && j.wishIn(ctx, h, err)
+		wish := h.path != j.base.path && j.wishIn(ctx, &h, err)
 		h.close()
 		if wish {
 			return true
@@ -80,7 +80,7 @@ func (j *judgement) wish(ctx context.Context) bool {
 	return false
 }
 
-func (j *judgement) wishIn(ctx context.Context, master handle, err error) bool {
+func (j *judgement) wishIn(ctx context.Context, master *handle, err error) bool {
 	wish := true
 	if err == nil {
 		wish, err = j.guard.Directory.wishes.of(master)
@@ -132,7 +132,8 @@ func (j *judgement) unsigned() (*File, error) {
 	if j.missing != nil {
 		return nil, j.missing
 	}
-	if j.owner != "" && !j.wished && !j.inPlace(j.base) {
+	j.base.load()
+	if j.owner != "" && !j.wished && !j.inPlace(&j.base) {
 		return nil, errReplaced
 	}
 	return j.base.take(), nil
@@ -140,11 +141,12 @@ func (j *judgement) unsigned() (*File, error) {
 
 // made is what lies under the very name asked for, suffix and all.
 func (j *judgement) made(ctx context.Context) (*File, error) {
-	h, err := j.view.open(ctx, j.req.Name.Asked)
+	h, err := j.view.openUnlikely(ctx, j.req.Name.Asked)
 	if err != nil {
 		return nil, err
 	}
 	defer h.close()
+	h.load()
 	// It was not open yet when the wish was read, and it may have turned up in
 	// the folder of a device that base said nothing of.
 	if owner := ownerOf(j.req.Name, h.path); owner != "" && !j.wished {
@@ -153,7 +155,7 @@ func (j *judgement) made(ctx context.Context) (*File, error) {
 		if wished && owner != j.owner {
 			return nil, &NotFoundError{Reason: h.path + " belongs to a protected device"}
 		}
-		if wished || !j.inPlace(h) {
+		if wished || !j.inPlace(&h) {
 			return nil, errReplaced
 		}
 	}
@@ -167,8 +169,8 @@ func (j *judgement) madeOr(ctx context.Context, as Form) (*File, error) {
 	if j.missing != nil {
 		return nil, j.missing
 	}
-	f, err := j.next(ctx, as, j.base.path)
-	if err == nil && j.owner != "" && !j.inPlace(j.base) {
+	f, err := j.next(ctx, as, &j.base)
+	if err == nil && j.owner != "" && !j.inPlace(&j.base) {
 		f.Content.Close()
 		return nil, errReplaced
 	}
@@ -176,26 +178,27 @@ func (j *judgement) madeOr(ctx context.Context, as Form) (*File, error) {
 }
 
 // inPlace says whether a file that was opened before the wish was read has not
-// been replaced or written to since: then it is the one the wish is about.
-func (j *judgement) inPlace(h handle) bool {
+// been replaced or written to since: then it is the one the wish is about. What
+// was loaded before is then what lay there.
+func (j *judgement) inPlace(h *handle) bool {
 	info, err := j.view.tree.root.Stat(h.path)
-	return err == nil && stampOf(info) == stampOf(h.info)
+	return err == nil && stampOf(info) == h.stamp
 }
 
 func (j *judgement) short(ctx context.Context) (*File, error) {
 	if j.missing != nil {
 		return nil, j.missing
 	}
-	path := j.base.path
-	if master := j.owner.Master(); j.req.Name.Base != master {
-		h, err := j.view.open(ctx, master)
-		if err != nil {
-			return nil, err
-		}
-		path = h.path
-		h.close()
+	master := j.owner.Master()
+	if j.req.Name.Base == master {
+		return j.next(ctx, Short, &j.base)
 	}
-	return j.next(ctx, Short, path)
+	h, err := j.view.open(ctx, master)
+	if err != nil {
+		return nil, err
+	}
+	defer h.close()
+	return j.next(ctx, Short, &h)
 }
 
 // trustList answers with the list that was put into files/ under this name, in
@@ -208,16 +211,19 @@ func (j *judgement) trustList(ctx context.Context) (*File, error) {
 	if !errors.Is(err, fs.ErrNotExist) || j.req.Name.Form != TrustList {
 		return nil, err
 	}
-	return j.next(ctx, TrustList, "")
+	return j.next(ctx, TrustList, &handle{})
 }
 
-// next asks for a form that is made.
-func (j *judgement) next(ctx context.Context, as Form, path string) (*File, error) {
+// next asks for a form that is made of a file, which stays the caller's.
+func (j *judgement) next(ctx context.Context, as Form, from *handle) (*File, error) {
 	if j.guard.Next == nil {
 		return nil, fs.ErrNotExist
 	}
 	req := j.req
-	req.As, req.Path = as, path
+	req.As, req.Path = as, from.path
+	if from.load(); from.inMemory() {
+		req.Base = from.take()
+	}
 	if as != TrustList {
 		req.Name.Device = j.owner
 	}

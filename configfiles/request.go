@@ -64,4 +64,8 @@ type Request struct {
 	// file it is made from; empty for a trust list. The guard sets it, and
 	// Name.Device where the place of the file tells whose it is.
 	Path string
+	// Base is the file at Path as it was judged, if all of it is in memory: the
+	// form is made of these bytes, and the file not opened again. It is the
+	// receiver's, and needs no closing.
+	Base *File
 }

@@ -4,6 +4,7 @@
 package configfiles
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -17,8 +18,37 @@ type File struct {
 	Size    int64
 	ModTime time.Time
 	Content io.ReadSeekCloser
+	// Data is all of the content where it is in memory, else nil. Others use the
+	// same bytes: nobody may modify them. They stay when Content is closed.
+	Data []byte
+	// State is the one on disk that has this content; of a file that is not in
+	// memory the one it was opened in.
+	State State
 	// As is the form that this answer has.
 	As Form
+}
+
+// InMemory is a file that needs no closing. Data must not be modified any more.
+func InMemory(data []byte, modified time.Time, as Form) *File {
+	return &File{Size: int64(len(data)), ModTime: modified, Content: inMemory{bytes.NewReader(data)}, Data: data, As: as}
+}
+
+// inMemory is bytes as a file's content.
+type inMemory struct{ *bytes.Reader }
+
+// Close does nothing.
+func (inMemory) Close() error { return nil }
+
+// Unchanged says whether an open file still has the size and the time of
+// modification that it was opened with. Being renamed or replaced by another is
+// no change.
+func (f *File) Unchanged() bool {
+	open, ok := f.Content.(interface{ Stat() (fs.FileInfo, error) })
+	if !ok {
+		return true
+	}
+	info, err := open.Stat()
+	return err != nil || info.Size() == f.Size && info.ModTime().Equal(f.ModTime)
 }
 
 // Source opens files. Open returns an error that is fs.ErrNotExist for what the

@@ -40,6 +40,21 @@ func stampOfStat(st *syscall.Stat_t) stamp {
 	}
 }
 
+// State tells one state of a file on disk from any other; states can be
+// compared. The zero State is that of a file that lies on no disk, or that was
+// changed so lately that the next change might not show.
+type State struct{ stamp stamp }
+
+// stateAt is the state of a file whose content is read after the time now; zero
+// if not every change after it would show. A stamp from the future, which only
+// a clock that was set can make, could come again.
+func (s stamp) stateAt(now time.Time) State {
+	if s.changed > now.UnixNano() || !s.settledAt(now) {
+		return State{}
+	}
+	return State{s}
+}
+
 // stampAt is the stamp of what path leads to.
 func stampAt(path string) (stamp, error) {
 	var st syscall.Stat_t

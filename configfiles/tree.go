@@ -33,6 +33,10 @@ type tree struct {
 	root  *os.Root
 	place place
 
+	// contents are the tree's own: under another root the same path is another
+	// file.
+	contents *contents
+
 	scanning sync.Mutex
 	index    atomic.Pointer[index]
 	told     atomic.Bool // something has changed since the last scan began
@@ -48,18 +52,35 @@ func openTree(path string) (*tree, error) {
 		root.Close()
 		return nil, err
 	}
-	return &tree{path: path, root: root, place: stampOf(info).place()}, nil
+	return &tree{path: path, root: root, place: stampOf(info).place(), contents: newContents()}, nil
 }
 
-// upToDate returns an index that holds every change made before the call.
-func (t *tree) upToDate(ctx context.Context) (*index, error) {
+// open opens the regular file at path. A content that is kept costs one system
+// call: the stamp that the file has now must be the one it was read under. It
+// holds everything that decides who may read the file but for its folders'
+// permissions, and those are asked for on the way.
+func (t *tree) open(path string) (handle, error) {
+	if c, ok := t.contents.get(path); ok {
+		if info, err := t.root.Stat(path); err == nil && stampOf(info) == c.stamp {
+			return handle{path: path, content: c}, nil
+		}
+		t.contents.drop(path, c.stamp)
+	}
+	h, err := openIn(t.root, path)
+	h.kept = t.contents
+	return h, err
+}
+
+// upToDate returns an index that holds every change made before the call, or
+// before the root folder had the stamp root, if that is not zero.
+func (t *tree) upToDate(ctx context.Context, root stamp) (*index, error) {
 	before := t.index.Load()
-	if before != nil && t.holds(before) {
+	if before != nil && t.holds(before, root) {
 		return before, nil
 	}
 	t.scanning.Lock()
 	defer t.scanning.Unlock()
-	if x := t.index.Load(); x != before && t.holds(x) {
+	if x := t.index.Load(); x != before && t.holds(x, stamp{}) {
 		return x, nil
 	}
 	t.told.Store(false)
@@ -100,7 +121,7 @@ func (t *tree) moved(x *index) bool {
 
 // holds says whether x is still what the disk holds, as far as that is looked
 // into (maxCompared).
-func (t *tree) holds(x *index) bool {
+func (t *tree) holds(x *index, root stamp) bool {
 	if x.torn || t.told.Load() {
 		return false
 	}
@@ -108,7 +129,11 @@ func (t *tree) holds(x *index) bool {
 		return time.Now().UnixNano()-x.checked.Load() < int64(comparePause)
 	}
 	for _, f := range x.folders {
-		if !t.unchanged(f) {
+		if f.path == "" && root != (stamp{}) {
+			if !f.settled || root != f.stamp {
+				return false
+			}
+		} else if !t.unchanged(f) {
 			return false
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io/fs"
 	"iter"
-	"os"
 	"strings"
 )
 
@@ -15,22 +14,51 @@ import (
 // once in it, and only if it is needed.
 type view struct {
 	tree  *tree
+	root  stamp // of the root folder when the request began; zero if unknown
 	index *index
 }
 
 // open opens the one file that bears the name by the rules of Directory.
 func (v *view) open(ctx context.Context, name string) (handle, error) {
-	h, err := openIn(v.tree.root, name)
+	h, err := v.tree.open(name)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return h, err
 	}
 	return only(name, v.found(ctx, name, true), err)
 }
 
+// openUnlikely is open for a name that hardly any file bears.
+func (v *view) openUnlikely(ctx context.Context, name string) (handle, error) {
+	if v.lacks(ctx, name) {
+		return handle{}, fs.ErrNotExist
+	}
+	return v.open(ctx, name)
+}
+
+// lacks says whether it is sure by the index alone that no file bears the name,
+// so that the disk need not be asked for it. The index does not know where
+// links and hidden folders lead, nor what is hidden in the root.
+func (v *view) lacks(ctx context.Context, name string) bool {
+	if name[0] == '.' || strings.Contains(name, "/") {
+		return false
+	}
+	if v.index == nil {
+		x, err := v.tree.upToDate(ctx, v.root)
+		if err != nil {
+			return false
+		}
+		v.index = x
+	}
+	return v.index.complete() && !v.index.has(name)
+}
+
 // openSpelled is open without the last rule: a file in a folder does not bear
 // a name that has none.
 func (v *view) openSpelled(ctx context.Context, name string) (handle, error) {
-	h, err := openIn(v.tree.root, name)
+	if v.lacks(ctx, name) {
+		return handle{}, fs.ErrNotExist
+	}
+	h, err := v.tree.open(name)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return h, err
 	}
@@ -41,7 +69,7 @@ func (v *view) openSpelled(ctx context.Context, name string) (handle, error) {
 // any. The receiver closes each.
 func (v *view) bearers(ctx context.Context, name string) iter.Seq2[handle, error] {
 	return func(yield func(handle, error) bool) {
-		h, err := openIn(v.tree.root, name)
+		h, err := v.tree.open(name)
 		if !errors.Is(err, fs.ErrNotExist) {
 			yield(h, err)
 			return
@@ -58,7 +86,10 @@ func (v *view) found(ctx context.Context, name string, anywhere bool) iter.Seq2[
 	return func(yield func(handle, error) bool) {
 		for again := false; ; again = true {
 			if v.index == nil || again {
-				x, err := v.tree.upToDate(ctx)
+				if again {
+					v.root = stamp{}
+				}
+				x, err := v.tree.upToDate(ctx, v.root)
 				if err != nil {
 					yield(handle{}, err)
 					return
@@ -93,7 +124,7 @@ func (v *view) byIndex(name string, anywhere bool, yield func(handle, error) boo
 // whether there were any, and whether there were others that are none.
 func (v *view) each(paths iter.Seq[string], yield func(handle, error) bool) (found, gone bool) {
 	for path := range paths {
-		h, err := openIn(v.tree.root, path)
+		h, err := v.tree.open(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			gone = true
 			continue
@@ -115,9 +146,9 @@ func only(name string, bearers iter.Seq2[handle, error], missing error) (handle,
 		case err != nil:
 			first.close()
 			return handle{}, err
-		case first.file == nil:
+		case !first.exists():
 			first = h
-		case os.SameFile(first.info, h.info):
+		case first.stamp.place() == h.stamp.place():
 			h.close()
 		default:
 			first.close()
@@ -125,7 +156,7 @@ func only(name string, bearers iter.Seq2[handle, error], missing error) (handle,
 			return handle{}, bothBear(name, first.path, h.path)
 		}
 	}
-	if first.file == nil {
+	if !first.exists() {
 		return handle{}, missing
 	}
 	return first, nil

@@ -3,11 +3,11 @@
 package configfiles
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"sync"
-	"time"
 )
 
 // maxWishes bounds the memory for wishes to about 3 MB. Beyond it masters are
@@ -47,28 +47,28 @@ func (w *wishes) put(s stamp, wish bool) {
 // of is the wish in the master h. It is true as well if h cannot be read to
 // the point of decision; the error, which says where, comes once for each
 // state of the file.
-func (w *wishes) of(h handle) (bool, error) {
-	now, before := time.Now(), stampOf(h.info)
-	if wish, ok := w.get(before); ok {
+func (w *wishes) of(h *handle) (bool, error) {
+	if wish, ok := w.get(h.stamp); ok {
 		return wish, nil
 	}
 	wish, err := readWish(h)
-	info, statErr := h.file.Stat()
-	if statErr != nil {
-		return true, fmt.Errorf("reading %s: %w", h.path, statErr)
-	}
-	if stampOf(info) != before {
+	if !h.inMemory() && !h.unwritten() {
 		return true, fmt.Errorf("reading %s: %w", h.path, errChanging)
 	}
-	if before.settledAt(now) {
-		w.put(before, wish)
+	if h.stamp.settledAt(h.opened) {
+		w.put(h.stamp, wish)
 	}
 	return wish, err
 }
 
 // readWish reads h from its beginning, wherever its offset stands.
-func readWish(h handle) (bool, error) {
-	m, err := ReadMaster(io.NewSectionReader(h.file, 0, h.info.Size()))
+func readWish(h *handle) (bool, error) {
+	h.load()
+	var r io.Reader = bytes.NewReader(h.data)
+	if h.file != nil {
+		r = io.NewSectionReader(h.file, 0, h.stamp.size)
+	}
+	m, err := ReadMaster(r)
 	if err == nil || m.Encrypt {
 		return m.Encrypt, nil
 	}

@@ -51,7 +51,7 @@ func TestWishFollowsTheFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer h.close()
-		wish, err := w.of(h)
+		wish, err := w.of(&h)
 		if err != nil {
 			t.Error(err)
 		}
@@ -89,7 +89,7 @@ func TestWishOfAFileThatChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	var w wishes
-	if wish, err := w.of(h); !wish || err == nil || !strings.Contains(err.Error(), "changes") {
+	if wish, err := w.of(&h); !wish || err == nil || !strings.Contains(err.Error(), "changes") {
 		t.Errorf("of = %v, %v, want true and an error that says so", wish, err)
 	}
 }

@@ -20,6 +20,9 @@ var errChanged = errors.New("the file changed while it was read")
 
 // contentOf reads f through, and rewinds it.
 func contentOf(ctx context.Context, f *configfiles.File) (content, error) {
+	if f.Data != nil {
+		return sha256.Sum256(f.Data), ctx.Err()
+	}
 	r := newReader(ctx, f)
 	if _, err := io.Copy(io.Discard, r); err != nil {
 		return content{}, err
@@ -49,7 +52,7 @@ func (r *reader) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	if r.left == 0 {
-		if !unchanged(r.file) {
+		if !r.file.Unchanged() {
 			return 0, errChanged
 		}
 		return 0, io.EOF

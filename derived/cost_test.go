@@ -48,7 +48,7 @@ func TestAllocationsOfKeptAnswers(t *testing.T) {
 		limit float64
 		bytes uint64
 	}{
-		{open.Master() + ".sgn", configfiles.Signed, open.Master(), 18, 1536},
+		{open.Master() + ".sgn", configfiles.Signed, open.Master(), 14, 1536},
 		{keyed.Master() + ".enc.sgn", configfiles.Encrypted, keyed.Master(), 18, 1536},
 		{"ITLFile.tlv", configfiles.TrustList, "", 3, 256},
 	} {
@@ -61,6 +61,27 @@ func TestAllocationsOfKeptAnswers(t *testing.T) {
 		if got := tlvtest.AllocatedBytes(func() { drain(t, s.Source, req, buf) }); !tlvtest.Race && got > c.bytes {
 			t.Errorf("%s: %d bytes, want at most %d", c.name, got, c.bytes)
 		}
+	}
+}
+
+// Behind the guard a signed answer asks the disk for nothing that the plain one
+// does not, and copies nothing.
+func TestAllocationsOfSignedAnswers(t *testing.T) {
+	s := newSite(t, map[string]string{open.Master(): usualMaster()}, nil)
+	s.settle(open.Master())
+	buf := make([]byte, 32<<10)
+	cost := func(name string) (allocations float64, bytes uint64) {
+		req := request(t, name, overTFTP)
+		for range 3 { // made, kept, kept whole
+			drain(t, s.guard, req, buf)
+		}
+		return testing.AllocsPerRun(100, func() { drain(t, s.guard, req, buf) }),
+			tlvtest.AllocatedBytes(func() { drain(t, s.guard, req, buf) })
+	}
+	plain, plainBytes := cost(open.Master())
+	signed, signedBytes := cost(open.Master() + ".sgn")
+	if signed > plain+6 || !tlvtest.Race && signedBytes > plainBytes+1024 {
+		t.Errorf("%v allocations of %d bytes, the plain one has %v of %d", signed, signedBytes, plain, plainBytes)
 	}
 }
 

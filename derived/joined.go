@@ -39,7 +39,7 @@ func (j *joined) Read(p []byte) (int, error) {
 			return 0, errChanged
 		}
 	}
-	if int64(n) == left && !unchanged(j.body) {
+	if int64(n) == left && !j.body.Unchanged() {
 		return 0, errChanged
 	}
 	j.pos += int64(n)

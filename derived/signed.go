@@ -15,25 +15,35 @@ import (
 )
 
 // openSigned makes NAME.sgn of the file NAME (FORMATS 3): the header, which is
-// made once and kept, and after it the file itself, which never is.
+// made once and kept, and after it the file itself. That is kept with the header
+// only if it was in memory anyhow, and is asked for again.
 func (s *Source) openSigned(ctx context.Context, req configfiles.Request) (*configfiles.File, error) {
 	base, err := s.openBase(ctx, req)
 	if err != nil {
 		return nil, err
 	}
 	sign := func(r *reader) ([]byte, error) { return s.sign(req.Name.Asked, r) }
-	header, err := s.fromFile(ctx, recipe{"signed\x00" + req.Name.Asked, req, sign}, base)
+	key := "signed\x00" + req.Name.Asked
+	header, err := s.fromFile(ctx, recipe{key, req, sign}, base)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("signing: %w", err), base.Content.Close())
 	}
+	modified := later(header.made, base.ModTime)
+	if base.Data != nil {
+		return configfiles.InMemory(s.kept.whole(key, header, base.Data), modified, configfiles.Signed), nil
+	}
 	return &configfiles.File{
-		Size: int64(len(header.data)) + base.Size, ModTime: later(header.made, base.ModTime), As: configfiles.Signed,
+		Size: int64(len(header.data)) + base.Size, ModTime: modified, As: configfiles.Signed,
 		Content: &joined{head: header.data, body: base},
 	}, nil
 }
 
-// openBase opens the plain file that an artefact is made from.
+// openBase is the plain file that an artefact is made from: that of the guard,
+// or else it is opened.
 func (s *Source) openBase(ctx context.Context, req configfiles.Request) (*configfiles.File, error) {
+	if req.Base != nil {
+		return req.Base, nil
+	}
 	req.As = configfiles.Plain
 	return s.conf.Files.Open(ctx, req)
 }
@@ -48,7 +58,7 @@ type recipe struct {
 // fromFile is the artefact that belongs to the content of base. To build one the
 // file is opened again: base may be closed while others still wait for it.
 func (s *Source) fromFile(ctx context.Context, r recipe, base *configfiles.File) (artefact, error) {
-	o := origin{key: r.key, state: stateOf(base)}
+	o := origin{key: r.key, state: base.State}
 	if a, ok := s.kept.inState(o.key, o.state); ok {
 		return a, nil
 	}

@@ -178,6 +178,9 @@ func TestFileChangedWhileItIsServed(t *testing.T) {
 	}
 }
 
+// long is a content that is too large to be in memory when its file is opened.
+func long(content string) string { return content + strings.Repeat(".", 64<<10) }
+
 // interrupted is a Source whose files do something when they are read.
 type interrupted struct {
 	configfiles.Source
@@ -214,18 +217,18 @@ func TestFileChangedWhileItIsSigned(t *testing.T) {
 	for name, pass := range map[string]int{"while its content is taken": 1, "while it is signed": 2} {
 		t.Run(name, func(t *testing.T) {
 			src := &interrupted{}
-			s := newSite(t, map[string]string{"a.xml": "old content"}, func(c *Config) { src.Source = c.Files; c.Files = src })
+			s := newSite(t, map[string]string{"a.xml": long("old content")}, func(c *Config) { src.Source = c.Files; c.Files = src })
 			s.settle("a.xml")
 			src.read = func(nth int) {
 				if nth == pass {
-					s.write("a.xml", "new content")
+					s.write("a.xml", long("new content"))
 				}
 			}
 			if _, err := s.get("a.xml.sgn", overTFTP); !errors.Is(err, errChanged) {
 				t.Errorf("got %v, want %v", err, errChanged)
 			}
 			src.read = func(int) {}
-			if got := s.ask("a.xml.sgn", overTFTP); got != "signed new content" {
+			if got := s.ask("a.xml.sgn", overTFTP); got != "signed "+long("new content") {
 				t.Errorf("got %q", got)
 			}
 		})
@@ -234,7 +237,7 @@ func TestFileChangedWhileItIsSigned(t *testing.T) {
 
 func TestCancelledRequests(t *testing.T) {
 	src := &interrupted{read: func(int) {}}
-	s := newSite(t, map[string]string{"a.xml": "content"}, func(c *Config) { src.Source = c.Files; c.Files = src })
+	s := newSite(t, map[string]string{"a.xml": long("content")}, func(c *Config) { src.Source = c.Files; c.Files = src })
 	ctx, cancel := context.WithCancel(t.Context())
 	src.read = func(int) { cancel() }
 	if _, err := s.open(ctx, "a.xml.sgn"); !errors.Is(err, context.Canceled) {
@@ -259,7 +262,7 @@ func TestCancelledRequests(t *testing.T) {
 	}
 	f.Content.Close()
 	src.read = func(int) {}
-	if got := s.ask("a.xml.sgn", overTFTP); got != "signed content" || s.signed.Load() != 1 {
+	if got := s.ask("a.xml.sgn", overTFTP); got != "signed "+long("content") || s.signed.Load() != 1 {
 		t.Errorf("got %q, signed %d times", got, s.signed.Load())
 	}
 }

@@ -243,15 +243,14 @@ func (s *site) open(ctx context.Context, name string) (*configfiles.File, error)
 // settle waits until the state of a file is one that the store remembers.
 func (s *site) settle(name string) {
 	s.t.Helper()
-	path := s.path(name)
+	req := request(s.t, name, overTFTP)
 	for began := time.Now(); time.Since(began) < 5*time.Second; {
-		f, err := os.Open(path)
+		f, err := s.directory.Open(s.t.Context(), req)
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		now := stateOf(&configfiles.File{Content: f})
-		f.Close()
-		if now != (state{}) {
+		f.Content.Close()
+		if f.State != (configfiles.State{}) {
 			return
 		}
 	}

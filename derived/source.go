@@ -57,7 +57,7 @@ type Config struct {
 }
 
 // maxKept bounds the bytes of the artefacts that a generation keeps. Some 80,000
-// headers of signed files fit, or 4,000 encrypted configurations.
+// headers of signed files fit, or 4,000 configurations with theirs or encrypted.
 const maxKept = 64 << 20
 
 // Source makes the derived files of one generation.

@@ -18,21 +18,23 @@ type origin struct {
 	key string // what is made, under which name
 	content
 	// state is one in which the file has this content; zero if none is known.
-	state state
+	state configfiles.State
 }
 
 // artefact is a made file, or the header of one. It is never modified.
 type artefact struct {
-	data []byte
-	made time.Time
-	from content
-	seen state // the latest in which the file was known to have that content
+	data  []byte
+	whole []byte // nil, or the header and the file after it
+	made  time.Time
+	from  content
+	seen  configfiles.State // the latest in which the file was known to have that content
+	old   bool              // was kept before this request
 }
 
 // keptOverhead is about what an artefact takes in memory besides its bytes.
 const keptOverhead = 300
 
-func (a artefact) cost(key string) int { return len(key) + len(a.data) + keptOverhead }
+func (a artefact) cost(key string) int { return len(key) + len(a.data) + len(a.whole) + keptOverhead }
 
 // store keeps the newest artefact of each key, and makes each once however many
 // ask at the same time. Those that nobody asked for the longest go first.
@@ -54,8 +56,8 @@ func newStore(limit int) *store {
 
 // inState is the artefact of key, if the file in this state is known to have
 // the content that it was made from.
-func (s *store) inState(key string, now state) (artefact, bool) {
-	if now == (state{}) {
+func (s *store) inState(key string, now configfiles.State) (artefact, bool) {
+	if now == (configfiles.State{}) {
 		return artefact{}, false
 	}
 	s.mu.Lock()
@@ -104,6 +106,11 @@ func (s *store) find(o origin) (artefact, bool) {
 func (s *store) keep(key string, a artefact) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	a.old = true
+	s.set(key, a)
+}
+
+func (s *store) set(key string, a artefact) {
 	s.kept.Remove(key) // Add alone would not take its cost off
 	s.bytes += a.cost(key)
 	s.kept.Add(key, a)
@@ -112,19 +119,30 @@ func (s *store) keep(key string, a artefact) {
 	}
 }
 
-// file is the artefact as an answer.
-func (a artefact) file(as configfiles.Form) *configfiles.File {
-	return &configfiles.File{
-		Size: int64(len(a.data)), ModTime: a.made, As: as,
-		Content: inMemory{bytes.NewReader(a.data)},
+// whole is the header a with the file after it, which must be what a was made
+// from. It is kept for those who ask from the second time on: after a power cut
+// most files are asked for once.
+func (s *store) whole(key string, a artefact, file []byte) []byte {
+	if a.whole != nil {
+		return a.whole
 	}
+	whole := bytes.Join([][]byte{a.data, file}, nil)
+	if !a.old {
+		return whole
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now, ok := s.kept.Peek(key); ok && now.from == a.from && bytes.Equal(now.data, a.data) {
+		now.whole = whole
+		s.set(key, now)
+	}
+	return whole
 }
 
-// inMemory is bytes as a file's content.
-type inMemory struct{ *bytes.Reader }
-
-// Close does nothing.
-func (inMemory) Close() error { return nil }
+// file is the artefact as an answer.
+func (a artefact) file(as configfiles.Form) *configfiles.File {
+	return configfiles.InMemory(a.data, a.made, as)
+}
 
 // signingTime is the TIMESTAMP of a new signature: whole seconds.
 func signingTime() time.Time { return time.Now().Truncate(time.Second) }

@@ -36,7 +36,10 @@ func TestStoreIsBoundedInBytes(t *testing.T) {
 	most := 0
 	for i := range 2000 {
 		key := fmt.Sprintf("key %d", r.IntN(200))
-		s.put(t, key, fmt.Sprint("content ", r.IntN(3)), r.IntN(40<<10))
+		a := s.put(t, key, fmt.Sprint("content ", r.IntN(3)), r.IntN(40<<10))
+		if r.IntN(2) == 0 {
+			s.whole(key, a, make([]byte, r.IntN(40<<10)))
+		}
 		if got := s.tally(); got != s.bytes || got > limit {
 			t.Fatalf("after %d: %d bytes are kept, %d are counted, %d are allowed", i, got, s.bytes, limit)
 		}
@@ -66,6 +69,33 @@ func TestStoreDropsWhatWasAskedForTheLongestAgo(t *testing.T) {
 	}
 	if got := fmt.Sprint(s.kept.Keys()); got != "[c d a e]" {
 		t.Errorf("kept are %s", got)
+	}
+}
+
+// A header is kept with its file only for those who ask again, and only for the
+// very content that it was made from.
+func TestStoreKeepsTheWhole(t *testing.T) {
+	s := newStore(1 << 20)
+	first := s.put(t, "key", "content", 10)
+	header := s.bytes
+	whole := func(a artefact, file string) string { return string(s.whole("key", a, []byte(file))[10:]) }
+	if got := whole(first, "content"); got != "content" || s.bytes != header {
+		t.Errorf("the first request got %q, %d bytes more are kept", got, s.bytes-header)
+	}
+	second := s.put(t, "key", "content", 10)
+	if got := whole(second, "content"); got != "content" || s.bytes != header+10+len("content") || s.tally() != s.bytes {
+		t.Errorf("the second request got %q, %d bytes more are kept", got, s.bytes-header)
+	}
+	third := s.put(t, "key", "content", 10)
+	if one, two := s.whole("key", third, nil), s.whole("key", third, nil); &one[0] != &two[0] {
+		t.Error("the third request copies")
+	}
+	s.put(t, "key", "other", 10)
+	if got := whole(second, "content"); got != "content" || s.bytes != header {
+		t.Errorf("the second request, late, got %q; %d bytes more are kept", got, s.bytes-header)
+	}
+	if got := whole(s.put(t, "key", "other", 10), "other"); got != "other" {
+		t.Errorf("got %q after the content changed", got)
 	}
 }
 
