@@ -23,8 +23,8 @@ const (
 type stream struct {
 	content io.ReadCloser // nil when all is read
 	size    int64
-	offset  int64 // of what is kept
-	kept    []byte
+	offset  int64  // of what is kept
+	kept    []byte // not ours, never written to, if content was never there
 }
 
 // contentError is why a file could not be read to its end.
@@ -40,6 +40,9 @@ func (e *contentError) Error() string {
 
 // newStream takes over f's Content, also when it fails.
 func newStream(f *configfiles.File) (stream, error) {
+	if f.Data != nil {
+		return stream{size: int64(len(f.Data)), kept: f.Data}, f.Content.Close()
+	}
 	s := stream{content: f.Content, size: f.Size}
 	s.kept = make([]byte, 0, min(f.Size, smallFile))
 	if f.Size > smallFile {
@@ -62,8 +65,12 @@ func (s *stream) slice(begin, end int64) []byte {
 	return s.kept[begin-s.offset : min(end, s.size)-s.offset]
 }
 
-// read forgets what is before from, and fills up.
+// read forgets what is before from, and fills up. When all is there it does
+// nothing.
 func (s *stream) read(from int64) error {
+	if s.content == nil {
+		return nil
+	}
 	s.kept = s.kept[:copy(s.kept, s.kept[from-s.offset:])]
 	s.offset = from
 	have := len(s.kept)
