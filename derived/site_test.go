@@ -14,7 +14,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"cfgsrv/certs"
@@ -77,13 +76,19 @@ func (k known) Pending(n device.Name) bool { _, pending := k.pending[n]; return 
 
 func knownDevices(t testing.TB) known {
 	t.Helper()
-	lsc := fstest.MapFS{string(damaged) + ".pem": {Data: []byte("no certificate")}}
+	lsc := map[device.Name][]byte{damaged: []byte("no certificate")}
 	for n, kind := range map[device.Name]certstest.KeyKind{
 		keyed: certstest.RSA2048, renewing: certstest.RSA2048, presenter: certstest.P384, enrolling: certstest.P256,
 	} {
-		lsc[string(n)+".pem"] = &fstest.MapFile{Data: certstest.CertPEM(phone(t, n, kind).Cert())}
+		lsc[n] = certstest.CertPEM(phone(t, n, kind).Cert())
 	}
-	all, faults := device.LoadCertificates(lsc)
+	dir := t.TempDir()
+	for n, content := range lsc {
+		if err := os.WriteFile(filepath.Join(dir, string(n)+".pem"), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, faults := device.LoadCertificates(dir)
 	if len(faults) != 1 {
 		t.Fatalf("got %v, want the damaged certificate alone", faults)
 	}

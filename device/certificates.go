@@ -8,9 +8,9 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"iter"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -18,33 +18,38 @@ import (
 	"sync/atomic"
 )
 
-// maxCertificateFile bounds one file of lsc/, in bytes. A certificate with its
-// chain is a tenth of it.
-const maxCertificateFile = 64 << 10
-
 // Certificates is what lsc/ holds: the certificate known for each device. It
 // never changes. A nil *Certificates knows none.
 type Certificates struct {
 	known map[Name]entry
 }
 
-// LoadCertificates reads DEVICE.pem, in any case, from fsys, which is lsc/.
-// Names that begin with a dot are not looked at; links are followed.
+// LoadCertificates reads DEVICE.pem, in any case, from the folder dir, which is
+// lsc/. Names that begin with a dot are not looked at; links are followed.
 //
 // Each file that cannot be used is one error that names it, and closes its
 // device alone (Kind Unreadable). Only if the folder itself cannot be listed
 // are the certificates nil; a folder that does not exist is an empty one.
-func LoadCertificates(fsys fs.FS) (*Certificates, []error) {
-	files, err := fs.ReadDir(fsys, ".")
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+func LoadCertificates(dir string) (*Certificates, []error) {
+	folder, err := os.Open(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &Certificates{}, nil
+	}
+	if err != nil {
 		return nil, []error{fmt.Errorf("listing lsc/: %w", err)}
 	}
-	files = slices.DeleteFunc(files, func(f fs.DirEntry) bool { return strings.HasPrefix(f.Name(), ".") })
+	defer folder.Close()
+	files, err := folder.Readdirnames(-1)
+	if err != nil {
+		return nil, []error{fmt.Errorf("listing lsc/: %w", err)}
+	}
+	files = slices.DeleteFunc(files, func(name string) bool { return strings.HasPrefix(name, ".") })
+	slices.Sort(files)
 	c := &Certificates{known: make(map[Name]entry, len(files))}
 	var faults []error
-	for i, r := range readAll(fsys, files) {
-		if err := c.add(files[i].Name(), r); err != nil {
-			faults = append(faults, fmt.Errorf("loading lsc/%s: %w", files[i].Name(), err))
+	for i, r := range readAll(int(folder.Fd()), files) {
+		if err := c.add(files[i], r); err != nil {
+			faults = append(faults, fmt.Errorf("loading lsc/%s: %w", files[i], err))
 		}
 	}
 	return c, faults
@@ -71,7 +76,7 @@ func (c *Certificates) All() iter.Seq2[Name, [sha256.Size]byte] {
 			return
 		}
 		for n, e := range c.known {
-			if cert := e.certificate(n); cert.Kind != Unreadable && !yield(n, cert.Fingerprint) {
+			if e.kind != Unreadable && !yield(n, e.fingerprint) {
 				return
 			}
 		}
@@ -92,16 +97,17 @@ type reading struct {
 	err   error
 }
 
-// readAll reads files on all processors: a start with thousands of certificates
-// is spent here.
-func readAll(fsys fs.FS, files []fs.DirEntry) []reading {
+// readAll reads files of the folder on all processors: a start with thousands
+// of certificates is spent here.
+func readAll(folder int, files []string) []reading {
 	all := make([]reading, len(files))
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(files)) {
 		wg.Go(func() {
+			r := newReader(folder)
 			for i := int(next.Add(1)) - 1; i < len(files); i = int(next.Add(1)) - 1 {
-				all[i].entry, all[i].err = readEntry(fsys, files[i])
+				all[i].entry, all[i].err = r.readEntry(files[i])
 			}
 		})
 	}
@@ -135,8 +141,8 @@ func fileDevice(file string) (Name, bool) {
 	return Parse(file[:stem])
 }
 
-func readEntry(fsys fs.FS, f fs.DirEntry) (entry, error) {
-	text, err := readRegular(fsys, f)
+func (r *reader) readEntry(file string) (entry, error) {
+	text, err := r.read(file)
 	if err != nil {
 		return entry{}, err
 	}
@@ -149,33 +155,6 @@ func readEntry(fsys fs.FS, f fs.DirEntry) (entry, error) {
 		return entry{}, err
 	}
 	return newEntry(c)
-}
-
-// readRegular reads f if it is a regular file: opening a named pipe would wait
-// for its writer.
-func readRegular(fsys fs.FS, f fs.DirEntry) ([]byte, error) {
-	if !f.Type().IsRegular() {
-		info, err := fs.Stat(fsys, f.Name())
-		if err != nil {
-			return nil, err
-		}
-		if !info.Mode().IsRegular() {
-			return nil, errors.New("not a regular file")
-		}
-	}
-	r, err := fsys.Open(f.Name())
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	text, err := io.ReadAll(io.LimitReader(r, maxCertificateFile+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(text) > maxCertificateFile {
-		return nil, fmt.Errorf("larger than %d bytes", maxCertificateFile)
-	}
-	return text, nil
 }
 
 func firstCertificate(text []byte) []byte {

@@ -10,7 +10,6 @@ import (
 	"encoding/asn1"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 )
 
@@ -79,11 +78,11 @@ func TestProve(t *testing.T) {
 		{name: "revoked", chain: []*x509.Certificate{plain}, revoked: true, err: "replaced or deleted"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			lsc := fstest.MapFS{}
+			lsc := map[string]string{}
 			if c.known != "" {
-				lsc["SEP001122334455.pem"] = &fstest.MapFile{Data: []byte(c.known)}
+				lsc["SEP001122334455.pem"] = c.known
 			}
-			known, _ := LoadCertificates(lsc)
+			known, _ := LoadCertificates(folder(t, lsc))
 			j := Judge{Roots: c.roots, Known: known}
 			if c.roots == nil && c.name != "no roots at all" {
 				j.Roots = pool(root)

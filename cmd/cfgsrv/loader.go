@@ -169,7 +169,7 @@ func missing(s *certs.Snapshot) func(certs.Unit) bool {
 }
 
 func (l *loader) loadDevices(g *generation, f *findings) {
-	devices, complaints := device.LoadCertificates(os.DirFS(l.data.lsc()))
+	devices, complaints := device.LoadCertificates(l.data.lsc())
 	if devices == nil { // nobody's certificate is known: that must not open anything
 		f.faults = append(f.faults, complaints...)
 		return

@@ -232,7 +232,7 @@ func allDevices(ctx context.Context, l *loader, store *capf.Store) ([]device.Nam
 	for _, e := range entries {
 		found[e.Device] = true
 	}
-	certificates, _ := device.LoadCertificates(os.DirFS(l.data.lsc())) // faulty files are for check to tell
+	certificates, _ := device.LoadCertificates(l.data.lsc()) // faulty files are for check to tell
 	for n := range certificates.All() {
 		found[n] = true
 	}
