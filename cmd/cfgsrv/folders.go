@@ -11,8 +11,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // createFolders makes what is missing of the data directory.
@@ -49,45 +52,65 @@ func makeFolder(path string, mode fs.FileMode) error {
 type diskMark [sha256.Size]byte
 
 func markDisk(d data, certs string) diskMark {
-	h := sha256.New()
-	markFile(h, d.settings())
-	markFolder(h, certs, 1)
-	markFolder(h, d.lsc(), 0)
-	markFolder(h, d.generationState(), 0)
-	return diskMark(h.Sum(nil))
+	m := marker{hash: sha256.New()}
+	m.file(unix.AT_FDCWD, d.settings())
+	m.folder(certs, 1)
+	m.folder(d.lsc(), 0)
+	m.folder(d.generationState(), 0)
+	return diskMark(m.hash.Sum(nil))
 }
 
-// markFolder enters the entries of a folder, and those of its folders down to
-// the depth given. Names that begin with a dot are not looked at; links are
+// marker makes a mark. It asks the system itself, relative to the open folder:
+// what package os adds costs more than the question.
+type marker struct {
+	hash  hash.Hash
+	facts []byte // of one entry, memory for the next
+}
+
+// folder enters the entries of a folder, and those of its folders down to the
+// depth given. Names that begin with a dot are not looked at; links are
 // followed, so that a link that now leads elsewhere counts.
-func markFolder(h hash.Hash, dir string, depth int) {
-	entries, err := os.ReadDir(dir)
-	fmt.Fprintf(h, "%s %v\n", dir, err)
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), ".") {
+func (m *marker) folder(path string, depth int) {
+	dir, err := os.Open(path)
+	if err != nil {
+		m.fault(path, err)
+		return
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	m.fault(path, err)
+	slices.Sort(names)
+	for _, name := range names {
+		if strings.HasPrefix(name, ".") {
 			continue
 		}
-		path := filepath.Join(dir, e.Name())
-		info := markFile(h, path)
-		if info != nil && info.IsDir() && depth > 0 {
-			markFolder(h, path, depth-1)
+		if isFolder := m.file(int(dir.Fd()), name); isFolder && depth > 0 {
+			m.folder(filepath.Join(path, name), depth-1)
 		}
 	}
 }
 
-func markFile(h hash.Hash, path string) fs.FileInfo {
-	info, err := os.Stat(path)
+// file enters what name leads to, seen from an open folder, and says whether
+// that is a folder.
+func (m *marker) file(folder int, name string) (isFolder bool) {
+	var st unix.Stat_t
+	err := unix.Fstatat(folder, name, &st, 0)
+	for err == unix.EINTR {
+		err = unix.Fstatat(folder, name, &st, 0)
+	}
 	if err != nil {
-		fmt.Fprintf(h, "%s %v\n", path, err)
-		return nil
+		m.fault(name, err)
+		return false
 	}
-	fmt.Fprintf(h, "%s\x00", path)
-	facts := []int64{info.Size(), info.ModTime().UnixNano(), int64(info.Mode())}
-	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		facts = append(facts, int64(st.Ino), int64(st.Dev), st.Ctim.Nano())
+	m.facts = append(append(m.facts[:0], name...), 0)
+	for _, v := range [...]uint64{
+		uint64(st.Size), uint64(st.Mtim.Nano()), uint64(st.Ctim.Nano()), uint64(st.Mode), st.Ino, st.Dev,
+	} {
+		m.facts = binary.LittleEndian.AppendUint64(m.facts, v)
 	}
-	for _, v := range facts {
-		binary.Write(h, binary.LittleEndian, v)
-	}
-	return info
+	m.hash.Write(m.facts)
+	return st.Mode&unix.S_IFMT == unix.S_IFDIR
 }
+
+// fault enters a path and what is wrong with it, which may be nothing.
+func (m *marker) fault(path string, err error) { fmt.Fprintf(m.hash, "%s\x00%v\n", path, err) }
