@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"path"
 	"slices"
 	"strings"
@@ -30,18 +31,40 @@ func (g *generation) inspect(ctx context.Context) findings {
 		return f // which Faults has told
 	}
 	r := readyMade{generation: g}
-	all := slices.Sorted(paths)
-	for _, check := range []func(context.Context, string) error{r.checkList, r.checkSigned} {
-		for _, p := range all {
+	lists, signed := sortReadyMade(paths)
+	for _, kind := range []struct {
+		names []configfiles.Name
+		check func(context.Context, configfiles.Name) error
+	}{{lists, r.checkList}, {signed, r.checkSigned}} {
+		for _, n := range kind.names {
 			if ctx.Err() != nil {
 				return f
 			}
-			if err := check(ctx, p); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				f.warnings = append(f.warnings, fmt.Errorf("%s is ready-made, and phones will not take it: %w", p, err))
+			if err := kind.check(ctx, n); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				f.warnings = append(f.warnings, fmt.Errorf("%s is ready-made, and phones will not take it: %w", n.Asked, err))
 			}
 		}
 	}
 	return f
+}
+
+// sortReadyMade picks the files that are served as they are under the name of
+// what could be made, trust lists apart, in the order of their names.
+func sortReadyMade(paths iter.Seq[string]) (lists, signed []configfiles.Name) {
+	for p := range paths {
+		name, err := configfiles.ParseName(p)
+		switch {
+		case err != nil:
+		case name.Form == configfiles.TrustList:
+			lists = append(lists, name)
+		case name.Form == configfiles.Signed, name.Form == configfiles.Encrypted:
+			signed = append(signed, name)
+		}
+	}
+	for _, names := range [][]configfiles.Name{lists, signed} {
+		slices.SortFunc(names, func(a, b configfiles.Name) int { return strings.Compare(a.Asked, b.Asked) })
+	}
+	return lists, signed
 }
 
 // readyMade checks what the administrator has put into files/ under the very
@@ -52,14 +75,10 @@ type readyMade struct {
 	signers []*x509.Certificate
 }
 
-// checkList says what is wrong with a ready-made trust list; nil for every file
-// that is not served as one. Phones with a sound one know its signers.
-func (r *readyMade) checkList(ctx context.Context, p string) error {
-	name, err := configfiles.ParseName(p)
-	if err != nil || name.Form != configfiles.TrustList {
-		return nil
-	}
-	b, err := r.read(ctx, p)
+// checkList says what is wrong with a ready-made trust list. Phones with a sound
+// one know its signers.
+func (r *readyMade) checkList(ctx context.Context, name configfiles.Name) error {
+	b, err := r.read(ctx, name.Asked)
 	if err != nil {
 		return err
 	}
@@ -106,12 +125,9 @@ func (r *readyMade) read(ctx context.Context, p string) (b []byte, err error) {
 }
 
 // checkSigned says what is wrong with a ready-made .sgn or .enc.sgn; nil for
-// every other file and for firmware, whose parts Cisco has signed.
-func (r *readyMade) checkSigned(ctx context.Context, p string) (err error) {
-	name, err := configfiles.ParseName(p)
-	if err != nil || name.Form != configfiles.Signed && name.Form != configfiles.Encrypted {
-		return nil
-	}
+// firmware, whose parts Cisco has signed.
+func (r *readyMade) checkSigned(ctx context.Context, name configfiles.Name) (err error) {
+	p := name.Asked
 	f, err := r.directory.Open(ctx, configfiles.Request{Path: p})
 	if err != nil {
 		return err
