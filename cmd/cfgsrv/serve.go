@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
@@ -271,7 +270,6 @@ func (s *server) work(ctx context.Context, hup <-chan os.Signal, control *contro
 			return err
 		}
 	})
-	debug.FreeOSMemory() // loading took more than serving needs
 	s.supervisor.ready(fmt.Sprintf("serving generation %d", s.live.current().number))
 	<-ctx.Done()
 	s.supervisor.stopping()
