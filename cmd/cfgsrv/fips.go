@@ -10,26 +10,26 @@ import (
 
 // checkFIPS tells what does not go with security.fips. What TLS offers needs no
 // setting: it is narrowed to what is approved.
-func (s *settings) checkFIPS(fault func(key, format string, a ...any)) {
+func (s *settings) checkFIPS(c *valueCheck) {
 	if !s.Security.FIPS {
 		return
 	}
 	if !fips140.Enabled() {
-		fault("security.fips", "the FIPS 140-3 module is not active in this program; 'make fips' builds one in which it is")
+		c.fault("security.fips", "the FIPS 140-3 module is not active in this program; 'make fips' builds one in which it is")
 	}
 	if s.approvedFormatsOnly() && s.Cluster.FileSignatureAlgorithm == "SHA-1" {
-		fault("cluster.file_signature_algorithm", "SHA-1 is not approved by FIPS 140-3; set SHA-512, "+
+		c.fault("cluster.file_signature_algorithm", "SHA-1 is not approved by FIPS 140-3; set SHA-512, "+
 			"or security.fips_allow_legacy_formats = true for phones that know only SHA-1")
 	}
 	for _, t := range []struct{ key, version string }{
 		{"capf.tls_min_version", s.CAPF.TLSMinVersion}, {"tvs.tls_min_version", s.TVS.TLSMinVersion},
 	} {
 		if v, ok := tlsVersions[t.version]; ok && v < tls.VersionTLS12 {
-			fault(t.key, "TLS %s is not approved by FIPS 140-3; set 1.2 or 1.3", t.version)
+			c.fault(t.key, "TLS %s is not approved by FIPS 140-3; set 1.2 or 1.3", t.version)
 		}
 	}
 	if s.CAPF.AllowSmallKeys {
-		fault("capf.allow_small_keys", "RSA keys below 2048 bits are not approved by FIPS 140-3")
+		c.fault("capf.allow_small_keys", "RSA keys below 2048 bits are not approved by FIPS 140-3")
 	}
 }
 

@@ -75,7 +75,7 @@ func (f findings) asError() error {
 // settings reads cfgsrv.toml, lays the command line over it, and makes the
 // folders absolute.
 func (l *loader) settings() (settings, []error) {
-	s, faults := readSettings(l.data.settings())
+	s, places, faults := readSettings(l.data.settings())
 	l.override(&s)
 	s.Files = l.data.under(s.Files, "files")
 	s.Certs = l.data.under(s.Certs, "certs")
@@ -90,7 +90,7 @@ func (l *loader) settings() (settings, []error) {
 	s.explicitMode = s.Cluster.SecurityMode != ""
 	s.Cluster.SecurityMode = cmp.Or(s.Cluster.SecurityMode, cluster.SecurityMode, modeNonSecure)
 	s.cluster = cluster
-	return s, append(faults, s.check()...)
+	return s, append(faults, s.check(places)...)
 }
 
 // load makes the next generation, and tells everything that is wrong. The

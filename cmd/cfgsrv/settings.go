@@ -3,22 +3,13 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net"
-	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/pelletier/go-toml/v2"
-
-	"cfgsrv/entropy"
 )
 
 // settings is cfgsrv.toml (DESIGN 3) with the defaults filled in and the
@@ -176,132 +167,6 @@ func defaultSettings() settings {
 		Entropy:  entropySettings{Interval: duration(10 * time.Second)},
 		Security: securitySettings{Sandbox: true},
 	}
-}
-
-// readSettings reads the settings file over the defaults. A file that does not
-// exist is an empty one. Every fault of the file is one error of the returned
-// list, with line and column where there is one.
-func readSettings(path string) (settings, []error) {
-	s := defaultSettings()
-	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return s, nil
-	}
-	if err != nil {
-		return s, []error{fmt.Errorf("reading the settings: %w", err)}
-	}
-	dec := toml.NewDecoder(bytes.NewReader(b)).DisallowUnknownFields()
-	if err := dec.Decode(&s); err != nil {
-		return s, settingsErrors(path, err)
-	}
-	return s, nil
-}
-
-// settingsErrors makes one line of each fault that the decoder found.
-func settingsErrors(path string, err error) []error {
-	var strict *toml.StrictMissingError
-	if errors.As(err, &strict) {
-		var all []error
-		for i := range strict.Errors {
-			e := &strict.Errors[i]
-			row, col := e.Position()
-			all = append(all, fmt.Errorf("%s:%d:%d: unknown key %s; see the README for the keys", path, row, col, strings.Join(e.Key(), ".")))
-		}
-		return all
-	}
-	var one *toml.DecodeError
-	if errors.As(err, &one) {
-		row, col := one.Position()
-		return []error{fmt.Errorf("%s:%d:%d: %s", path, row, col, strings.TrimPrefix(one.Error(), "toml: "))}
-	}
-	return []error{fmt.Errorf("%s: %w", path, err)}
-}
-
-// check returns every value that is not allowed, each with what is.
-func (s *settings) check() []error {
-	var faults []error
-	fault := func(key, format string, a ...any) {
-		faults = append(faults, fmt.Errorf("setting %s: %s", key, fmt.Sprintf(format, a...)))
-	}
-	oneOf := func(key, value string, allowed ...string) {
-		if !slices.Contains(allowed, value) {
-			fault(key, "%q is not allowed; choose one of %s", value, quoteAll(allowed))
-		}
-	}
-	within := func(key string, value, low, high int) {
-		if value < low || value > high {
-			fault(key, "%d is not between %d and %d", value, low, high)
-		}
-	}
-	for _, l := range s.Listen.all() {
-		if err := checkListenAddress(l.addr); err != nil {
-			fault("listen."+l.name, "%v", err)
-		}
-	}
-	oneOf("log.level", s.Log.Level, logLevels...)
-	if s.Log.Format != "" {
-		oneOf("log.format", s.Log.Format, logFormats...)
-	}
-	oneOf("cluster.security_mode", s.Cluster.SecurityMode, modeNonSecure, modeMixed)
-	if time.Duration(s.Entropy.Interval) < time.Second {
-		fault("entropy.interval", "%s is shorter than 1s", time.Duration(s.Entropy.Interval))
-	}
-	oneOf("cluster.itl_signer_version", s.Cluster.ITLSignerVersion, "1.0", "1.1")
-	oneOf("cluster.file_signature_algorithm", s.Cluster.FileSignatureAlgorithm, "SHA-1", "SHA-512")
-	within("tftp.max_transfers", s.TFTP.MaxTransfers, 1, 1<<20)
-	within("tftp.max_per_address", s.TFTP.MaxPerAddress, 1, 1<<20)
-	within("tftp.block_size", s.TFTP.BlockSize, 512, 65464)
-	within("https.max_connections", s.HTTPS.MaxConnections, 1, 1<<20)
-	within("https.max_per_address", s.HTTPS.MaxPerAddress, 1, 1<<20)
-	oneOf("tls.min_version", s.TLS.MinVersion, "1.2", "1.3")
-	oneOf("tls.https_ciphers", s.TLS.HTTPSCiphers, httpsCipherChoices()...)
-	if v := s.TLS.Phones.HTTPSCiphers; v != "" {
-		oneOf("tls.phones.https_ciphers", v, httpsCipherChoices()...)
-	}
-	if v := s.TLS.Jabber.HTTPSCiphers; v != "" {
-		oneOf("tls.jabber.https_ciphers", v, httpsCipherChoices()...)
-	}
-	oneOf("tls.tls_ciphers", s.TLS.TLSCiphers, tlsCipherChoices()...)
-	oneOf("tls.tls13_certificate_preference", s.TLS.TLS13CertificatePreference,
-		preferOurOrder, preferClientOrder)
-	oneOf("capf.key_order", s.CAPF.KeyOrder, "RSA Only", "EC Only", "EC Preferred, RSA Backup")
-	s.checkCAPFKeySizes(fault)
-	within("capf.validity_days", s.CAPF.ValidityDays, 1, 7300)
-	oneOf("capf.tls_min_version", s.CAPF.TLSMinVersion, "1.0", "1.1", "1.2", "1.3")
-	oneOf("tvs.tls_min_version", s.TVS.TLSMinVersion, "1.0", "1.1", "1.2", "1.3")
-	if s.Entropy.MinEntropyBits < 0 || s.Entropy.MinEntropyBits > 8 {
-		fault("entropy.min_entropy_bits", "%g is not between 0 and 8", s.Entropy.MinEntropyBits)
-	}
-	if _, err := entropy.Sources(s.Entropy.Source); err != nil {
-		fault("entropy.source", "%v", err)
-	}
-	s.checkFIPS(fault)
-	return faults
-}
-
-func (s *settings) checkCAPFKeySizes(fault func(key, format string, a ...any)) {
-	sizes := []int{2048, 3072, 4096}
-	if s.CAPF.AllowSmallKeys {
-		sizes = append([]int{512, 1024}, sizes...)
-	}
-	if !slices.Contains(sizes, s.CAPF.RSAKeySize) {
-		hint := ""
-		if s.CAPF.RSAKeySize == 512 || s.CAPF.RSAKeySize == 1024 {
-			hint = "; 512 and 1024 need capf.allow_small_keys = true"
-		}
-		fault("capf.rsa_key_size", "%d is not allowed; choose one of %v%s", s.CAPF.RSAKeySize, sizes, hint)
-	}
-	if ec := []int{256, 384, 521}; !slices.Contains(ec, s.CAPF.ECKeySize) {
-		fault("capf.ec_key_size", "%d is not allowed; choose one of %v", s.CAPF.ECKeySize, ec)
-	}
-}
-
-func quoteAll(words []string) string {
-	q := make([]string, len(words))
-	for i, w := range words {
-		q[i] = strconv.Quote(w)
-	}
-	return strings.Join(q, ", ")
 }
 
 // off is the address of a listener that is not wanted.
