@@ -24,7 +24,7 @@ func (p *program) capfIssuerCommand() *cobra.Command {
 		{"offline", "An external CA signs: see 'utils capf csr'", "LSCs wait for an external CA; see 'cfgsrv utils capf csr dump'", true},
 	} {
 		cmd.AddCommand(&cobra.Command{Use: v.verb, Short: v.short, Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
-			l, err := p.loader(nil)
+			l, err := p.loader()
 			if err != nil {
 				return err
 			}

@@ -24,7 +24,7 @@ func (p *program) checkCommand() *cobra.Command {
 		Long:  "check loads the settings, the certificates and the files as serve would, changes nothing, prints\nevery fault found, and exits 1 if there is any. Warnings alone exit 0.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			l, err := p.loader(nil)
+			l, err := p.loader()
 			if err != nil {
 				return err
 			}
@@ -45,6 +45,7 @@ func (p *program) checkCommand() *cobra.Command {
 			return nil
 		},
 	}
+	cmd.Flags().AddFlagSet(p.listen)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }

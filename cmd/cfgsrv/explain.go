@@ -116,7 +116,7 @@ func (p *program) explainClient(cmd *cobra.Command, listener, file string) (*exp
 	if len(recorded) > maxRecorded {
 		return nil, fmt.Errorf("%s is larger than any recorded ClientHello", file)
 	}
-	l, err := p.loader(nil)
+	l, err := p.loader()
 	if err != nil {
 		return nil, err
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -39,6 +38,9 @@ type program struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	flags          globalFlags
+	// listen are the flags of serve and check; for other commands the
+	// environment alone sets them.
+	listen *pflag.FlagSet
 	// running is set once the command line was understood: an error after that
 	// is a failure, one before it is wrong usage.
 	running bool
@@ -47,18 +49,7 @@ type program struct {
 // globalFlags are the flags of every command; empty means not given.
 type globalFlags struct {
 	data, files, certs  string
-	logLevel, logFormat string
-}
-
-// check refuses words that mean nothing.
-func (f globalFlags) check() error {
-	if f.logLevel != "" && !slices.Contains(logLevels, f.logLevel) {
-		return usagef("--log-level: %q is not allowed; choose one of %s", f.logLevel, quoteAll(logLevels))
-	}
-	if f.logFormat != "" && !slices.Contains(logFormats, f.logFormat) {
-		return usagef("--log-format: %q is not allowed; choose one of %s", f.logFormat, quoteAll(logFormats))
-	}
-	return nil
+	logLevel, logFormat wordFlag
 }
 
 // run carries out one command line and returns the exit status of DESIGN 2.
@@ -82,6 +73,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 }
 
 func (p *program) rootCommand() *cobra.Command {
+	p.listen = listenFlags()
 	root := &cobra.Command{
 		Use:           "cfgsrv",
 		Short:         "Serves Cisco IP phones and Jabber their configurations",
@@ -98,6 +90,7 @@ func (p *program) rootCommand() *cobra.Command {
 			return nil
 		},
 	}
+	root.SetFlagErrorFunc(plainFlagError)
 	root.SetIn(p.stdin)
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
@@ -105,8 +98,9 @@ func (p *program) rootCommand() *cobra.Command {
 	f.StringVar(&p.flags.data, "data", "", "data directory (default $STATE_DIRECTORY, else /var/lib/cfgsrv)")
 	f.StringVar(&p.flags.files, "files", "", "folder of the files that devices ask for (default DATA/files)")
 	f.StringVar(&p.flags.certs, "certs", "", "folder of the certificates (default DATA/certs)")
-	f.StringVar(&p.flags.logLevel, "log-level", "", "debug, info, warn or error (default info)")
-	f.StringVar(&p.flags.logFormat, "log-format", "", "text or json (default text on a terminal, else json)")
+	p.flags.logLevel.allowed, p.flags.logFormat.allowed = logLevels, logFormats
+	f.Var(&p.flags.logLevel, "log-level", "debug, info, warn or error (default info)")
+	f.Var(&p.flags.logFormat, "log-format", "text or json (default text on a terminal, else json)")
 	root.AddCommand(
 		p.serveCommand(),
 		p.checkCommand(),
@@ -138,22 +132,4 @@ func verbs(cmd *cobra.Command) []string {
 		}
 	}
 	return names
-}
-
-// flagsFromEnvironment sets every flag that the command line did not from
-// CFGSRV_<NAME>.
-func flagsFromEnvironment(flags *pflag.FlagSet, lookup func(string) (string, bool)) error {
-	var err error
-	flags.VisitAll(func(f *pflag.Flag) {
-		if f.Changed || f.Name == "help" || err != nil {
-			return
-		}
-		name := "CFGSRV_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		if v, ok := lookup(name); ok {
-			if e := flags.Set(f.Name, v); e != nil {
-				err = fmt.Errorf("reading %s from the environment: %w", name, e)
-			}
-		}
-	})
-	return err
 }

@@ -31,43 +31,28 @@ import (
 const drainTime = 3 * time.Second
 
 func (p *program) serveCommand() *cobra.Command {
-	listen := map[string]*string{}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the server in the foreground",
 		Long:  "serve runs the server in the foreground and logs to stderr. SIGHUP loads everything again; SIGTERM ends it.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			for name, addr := range listen {
-				if err := checkListenAddress(*addr); *addr != "" && err != nil {
-					return usagef("--%s: %w", name, err)
-				}
-			}
-			l, err := p.loader(func(s *settings) {
-				for name, addr := range s.Listen.fields() {
-					if given := *listen[name]; given != "" {
-						*addr = given
-					}
-				}
-			})
+			l, err := p.loader()
 			if err != nil {
 				return err
 			}
 			return p.serve(cmd.Context(), l)
 		},
 	}
-	defaults := defaultSettings()
-	for _, l := range defaults.Listen.all() {
-		listen[l.name] = cmd.Flags().String(l.name, "", fmt.Sprintf("address of the %s listener: HOST:PORT, :PORT or off (default %s)", l.name, l.addr))
-	}
+	cmd.Flags().AddFlagSet(p.listen)
 	return cmd
 }
 
-// loader makes the loader for the data directory that the flags name; override
-// lays what a command adds over the settings.
-func (p *program) loader(override func(*settings)) (*loader, error) {
-	if err := p.flags.check(); err != nil {
-		return nil, err
+// loader makes the loader for the data directory and the settings that the
+// command line and the environment name.
+func (p *program) loader() (*loader, error) {
+	if err := flagsFromEnvironment(p.listen, os.LookupEnv); err != nil {
+		return nil, usageError{err}
 	}
 	root, err := filepath.Abs(dataPath(p.flags.data, os.LookupEnv))
 	if err != nil {
@@ -85,10 +70,10 @@ func (p *program) loader(override func(*settings)) (*loader, error) {
 	return &loader{data: data{root}, log: slog.New(slog.DiscardHandler), override: func(s *settings) {
 		setIf(&s.Files, folders["files"])
 		setIf(&s.Certs, folders["certs"])
-		setIf(&s.Log.Level, p.flags.logLevel)
-		setIf(&s.Log.Format, p.flags.logFormat)
-		if override != nil {
-			override(s)
+		setIf(&s.Log.Level, p.flags.logLevel.word)
+		setIf(&s.Log.Format, p.flags.logFormat.word)
+		for name, addr := range s.Listen.fields() {
+			setIf(addr, p.listen.Lookup(name).Value.String())
 		}
 	}}, nil
 }

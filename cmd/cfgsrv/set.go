@@ -38,7 +38,7 @@ type certFolder struct {
 }
 
 func (p *program) certFolder() (*certFolder, error) {
-	l, err := p.loader(nil)
+	l, err := p.loader()
 	if err != nil {
 		return nil, err
 	}

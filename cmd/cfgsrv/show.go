@@ -49,7 +49,7 @@ func (p *program) listing(cmd *cobra.Command, list func(cmd *cobra.Command, args
 func (p *program) showStatusCommand() *cobra.Command {
 	return p.listing(&cobra.Command{Use: "status", Short: "Show the running server", Args: cobra.NoArgs},
 		func(cmd *cobra.Command, _ []string) (any, func(io.Writer), error) {
-			l, err := p.loader(nil)
+			l, err := p.loader()
 			if err != nil {
 				return nil, nil, err
 			}
@@ -84,7 +84,7 @@ func printOverview(out io.Writer, o status.Overview) {
 func (p *program) showDeviceCommand() *cobra.Command {
 	return p.listing(&cobra.Command{Use: "device [NAME]", Short: "Show what each device did of late", Args: cobra.MaximumNArgs(1)},
 		func(cmd *cobra.Command, args []string) (any, func(io.Writer), error) {
-			l, err := p.loader(nil)
+			l, err := p.loader()
 			if err != nil {
 				return nil, nil, err
 			}

@@ -31,7 +31,7 @@ func (p *program) showEntropyCommand() *cobra.Command {
 // entropyReport is that of the running server, or of a start-up test of our own.
 // That the source fails it is no error here: the report says so.
 func (p *program) entropyReport(cmd *cobra.Command) (*entropy.Report, error) {
-	l, err := p.loader(nil)
+	l, err := p.loader()
 	if err != nil {
 		return nil, err
 	}

@@ -57,7 +57,7 @@ func (p *program) trustList(ctx context.Context, kind trustlist.Kind, args []str
 	if len(args) == 1 {
 		return readLimited(args[0], maxShown)
 	}
-	l, err := p.loader(nil)
+	l, err := p.loader()
 	if err != nil {
 		return nil, err
 	}
@@ -220,7 +220,7 @@ func (p *program) signers(certFile string) ([]*x509.Certificate, error) {
 	if certFile != "" {
 		return readCertificates(certFile)
 	}
-	l, err := p.loader(nil)
+	l, err := p.loader()
 	if err != nil {
 		return nil, err
 	}

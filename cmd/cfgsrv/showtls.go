@@ -123,7 +123,7 @@ func only(all []listenerTLSView, name string) ([]listenerTLSView, error) {
 
 // tlsView is what the running server offers, or what one would offer.
 func (p *program) tlsView(cmd *cobra.Command) (*tlsView, error) {
-	l, err := p.loader(nil)
+	l, err := p.loader()
 	if err != nil {
 		return nil, err
 	}

@@ -122,7 +122,7 @@ func (p *program) listCommand(use, short string, c listChange) *cobra.Command {
 }
 
 func (p *program) changeLists(c listChange, yes bool) error {
-	l, err := p.loader(nil)
+	l, err := p.loader()
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func (p *program) serviceCommand() *cobra.Command {
 }
 
 func (p *program) listServices(cmd *cobra.Command, _ []string) (any, func(io.Writer), error) {
-	l, err := p.loader(nil)
+	l, err := p.loader()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -83,7 +83,7 @@ func (p *program) changeService(cmd *cobra.Command, verb string, words []string)
 	if err != nil {
 		return err
 	}
-	l, err := p.loader(nil)
+	l, err := p.loader()
 	if err != nil {
 		return err
 	}

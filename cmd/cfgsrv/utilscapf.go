@@ -106,7 +106,7 @@ func (p *program) setOrders(ctx context.Context, o orderFlags, args []string) er
 
 // enrolments opens the record of enrolments for a command.
 func (p *program) enrolments(ctx context.Context) (*loader, *capf.Store, error) {
-	l, err := p.loader(nil)
+	l, err := p.loader()
 	if err != nil {
 		return nil, nil, err
 	}
