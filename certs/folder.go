@@ -8,12 +8,34 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"os"
 	"path"
 	"strings"
+	"syscall"
 )
 
 // folder is the certs folder while it is read.
 type folder struct{ fs.FS }
+
+// shut says why nothing in the folder can be looked at; nil if it can, or if
+// there is no folder.
+func (f folder) shut() error {
+	_, err := fs.ReadDir(f.FS, ".")
+	if err == nil {
+		// A folder that may be listed need not be one that may be entered.
+		_, err = fs.Lstat(f.FS, CallManager.pemFile())
+	}
+	src := source{file: "."}
+	switch {
+	case err == nil, errors.Is(err, fs.ErrNotExist):
+		return nil
+	case errors.Is(err, syscall.ENOTDIR):
+		return src.fault("move it away and put a folder there", "is not a folder")
+	case errors.Is(err, fs.ErrPermission):
+		return src.fault("give it to that user, with mode 0700", "cannot be looked into by the user that runs this (uid %d): permission denied", os.Geteuid())
+	}
+	return f.unreadable(src, err)
+}
 
 // there says whether the folder has an entry of this name, be it a link that
 // leads nowhere. What cannot be looked at is there.

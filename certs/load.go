@@ -22,6 +22,10 @@ import (
 // between the two: that is a fault, and gone at the next call.
 func Load(dir fs.FS) (*Snapshot, error) {
 	l := loader{folder: folder{dir}}
+	if err := l.shut(); err != nil {
+		l.fail(err) // alone: of all that lies in the folder it would be said again
+		return nil, l.err()
+	}
 	s := &Snapshot{pairs: map[Unit]Pair{}, stores: map[Store][]*x509.Certificate{}}
 	for _, u := range Units() {
 		if p, ok := l.unit(u); ok {

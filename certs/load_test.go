@@ -12,10 +12,12 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"io/fs"
 	"math/big"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -363,6 +365,55 @@ func TestMissing(t *testing.T) {
 	}
 	if diff := cmp.Diff(certs.Units(), certs.Missing(os.DirFS(filepath.Join(dir, "none")))); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// deniedFS is a folder that fails with one error: at being listed, or else at
+// all that lies in it.
+type deniedFS struct {
+	fs.FS
+	list bool
+	err  error
+}
+
+func (d deniedFS) ReadDir(name string) ([]fs.DirEntry, error) {
+	if d.list || name != "." {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: d.err}
+	}
+	return fs.ReadDir(d.FS, name)
+}
+
+func (d deniedFS) Lstat(name string) (fs.FileInfo, error) {
+	return nil, &fs.PathError{Op: "lstat", Path: name, Err: d.err}
+}
+
+func (d deniedFS) ReadLink(name string) (string, error) {
+	return "", &fs.PathError{Op: "readlink", Path: name, Err: d.err}
+}
+
+func (d deniedFS) Open(name string) (fs.File, error) {
+	return nil, &fs.PathError{Op: "open", Path: name, Err: d.err}
+}
+
+func TestFolderThatCannotBeReadIsOneFault(t *testing.T) {
+	dir := os.DirFS(certstest.Dir(t))
+	uid := strconv.Itoa(os.Geteuid())
+	for _, tt := range []struct {
+		name string
+		dir  deniedFS
+		want string
+	}{
+		{"not listed", deniedFS{dir, true, syscall.EACCES}, "the folder of the certificates: cannot be looked into by the user that runs this (uid " + uid + "): permission denied (give it to that user, with mode 0700)"},
+		{"not entered", deniedFS{dir, false, syscall.EACCES}, "the folder of the certificates: cannot be looked into by the user that runs this (uid " + uid + "): permission denied (give it to that user, with mode 0700)"},
+		{"a file", deniedFS{dir, true, syscall.ENOTDIR}, "the folder of the certificates: is not a folder (move it away and put a folder there)"},
+		{"a broken disk", deniedFS{dir, true, syscall.EIO}, "the folder of the certificates: cannot be read: input/output error (see that the server's user may read it)"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := certs.Load(tt.dir)
+			if err == nil || err.Error() != tt.want || len(certs.Faults(err)) != 1 {
+				t.Errorf("got  %v\nwant %s", err, tt.want)
+			}
+		})
 	}
 }
 

@@ -79,6 +79,9 @@ func leftovers(dir string) ([]string, error) {
 		return nil, nil
 	}
 	if err != nil {
+		if shut := (folder{os.DirFS(dir)}).shut(); shut != nil {
+			return nil, shut
+		}
 		return nil, fmt.Errorf("looking for pairs that were being replaced: %w", err)
 	}
 	var left []string
