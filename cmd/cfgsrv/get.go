@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -36,9 +35,6 @@ type getOptions struct {
 	// verify judges the server's certificate; nil accepts any.
 	verify func(*x509.Certificate) error
 }
-
-// tftpNotFound is RFC 1350's error code for a file that is not there.
-const tftpNotFound = 1
 
 // getPorts are the transports of get and the ports they default to.
 var getPorts = []struct{ transport, port string }{
@@ -128,16 +124,11 @@ type fetcher struct {
 func (f *fetcher) get(ctx context.Context, name string, w io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
-	return f.fetch(ctx, name, w)
+	if err := f.fetch(ctx, name, w); err != nil {
+		return f.fetchFault(ctx, err)
+	}
+	return nil
 }
-
-// answerError is an answer that is no file.
-type answerError struct {
-	missing bool // there is no such file
-	words   string
-}
-
-func (e *answerError) Error() string { return e.words }
 
 func newFetcher(o getOptions) (*fetcher, error) {
 	i := slices.IndexFunc(getPorts, func(g struct{ transport, port string }) bool { return g.transport == o.transport })
@@ -151,12 +142,10 @@ func newFetcher(o getOptions) (*fetcher, error) {
 	switch o.transport {
 	case "tftp":
 		f.fetch = func(ctx context.Context, name string, w io.Writer) error {
-			_, err := tftp.Get(ctx, f.addr, name, w)
-			var remote *tftp.RemoteError
-			if errors.As(err, &remote) {
-				return &answerError{missing: remote.Code == tftpNotFound, words: remote.Message}
+			if _, err := tftp.Get(ctx, f.addr, name, w); err != nil {
+				return tftpAnswer(err)
 			}
-			return err
+			return nil
 		}
 	case "http":
 		f.fetch, f.close = httpFetch("http://"+f.addr, nil)
@@ -212,11 +201,7 @@ func httpFetch(base string, conf *tls.Config) (func(context.Context, string, io.
 		}
 		defer res.Body.Close()
 		if res.StatusCode != http.StatusOK {
-			sentence, _ := io.ReadAll(io.LimitReader(res.Body, 4096))
-			return &answerError{
-				missing: res.StatusCode == http.StatusNotFound,
-				words:   res.Status + ": " + strings.TrimSpace(string(sentence)),
-			}
+			return httpAnswer(res)
 		}
 		_, err = io.Copy(w, res.Body)
 		return err
