@@ -21,7 +21,8 @@ import (
 // Certificates is what lsc/ holds: the certificate known for each device. It
 // never changes. A nil *Certificates knows none.
 type Certificates struct {
-	known map[Name]entry
+	known    map[Name]entry
+	warnings []error
 }
 
 // LoadCertificates reads DEVICE.pem, in any case, from the folder dir, which is
@@ -50,6 +51,8 @@ func LoadCertificates(dir string) (*Certificates, []error) {
 	for i, r := range readAll(int(folder.Fd()), files) {
 		if err := c.add(files[i], r); err != nil {
 			faults = append(faults, fmt.Errorf("loading lsc/%s: %w", files[i], err))
+		} else if r.misnamed != nil {
+			c.warnings = append(c.warnings, fmt.Errorf("lsc/%s %w", files[i], r.misnamed))
 		}
 	}
 	return c, faults
@@ -83,6 +86,15 @@ func (c *Certificates) All() iter.Seq2[Name, [sha256.Size]byte] {
 	}
 }
 
+// Warnings are the files whose certificate is another device's, each with what
+// to do.
+func (c *Certificates) Warnings() []error {
+	if c == nil {
+		return nil
+	}
+	return slices.Clone(c.warnings)
+}
+
 // Len is how many devices have a file in lsc/.
 func (c *Certificates) Len() int {
 	if c == nil {
@@ -93,8 +105,9 @@ func (c *Certificates) Len() int {
 
 // reading is what came of reading one file.
 type reading struct {
-	entry entry
-	err   error
+	entry    entry
+	err      error
+	misnamed error // why the certificate is not the device's; nil if it is
 }
 
 // readAll reads files of the folder on all processors: a start with thousands
@@ -107,7 +120,7 @@ func readAll(folder int, files []string) []reading {
 		wg.Go(func() {
 			r := newReader(folder)
 			for i := int(next.Add(1)) - 1; i < len(files); i = int(next.Add(1)) - 1 {
-				all[i].entry, all[i].err = r.readEntry(files[i])
+				all[i] = r.readFile(files[i])
 			}
 		})
 	}
@@ -141,20 +154,44 @@ func fileDevice(file string) (Name, bool) {
 	return Parse(file[:stem])
 }
 
-func (r *reader) readEntry(file string) (entry, error) {
+func (r *reader) readFile(file string) reading {
+	c, err := r.readCertificate(file)
+	if err != nil {
+		return reading{err: err}
+	}
+	e, err := newEntry(c)
+	return reading{e, err, misnamed(file, c)}
+}
+
+func (r *reader) readCertificate(file string) (*x509.Certificate, error) {
 	text, err := r.read(file)
 	if err != nil {
-		return entry{}, err
+		return nil, err
 	}
 	der := firstCertificate(text)
 	if der == nil {
-		return entry{}, errors.New("no PEM certificate in it")
+		return nil, errors.New("no PEM certificate in it")
 	}
-	c, err := x509.ParseCertificate(der)
-	if err != nil {
-		return entry{}, err
+	return x509.ParseCertificate(der)
+}
+
+// misnamed says that c does not name the device that its file is named after:
+// nobody could prove to be that device then, see Judge.
+func misnamed(file string, c *x509.Certificate) error {
+	n, ok := fileDevice(file)
+	if !ok {
+		return nil // which add tells
 	}
-	return newEntry(c)
+	holder, ok := FromSubject(c)
+	switch {
+	case ok && holder == n:
+		return nil
+	case ok:
+		return fmt.Errorf("is the certificate of %s (CN=%s), so %s cannot prove itself with it; "+
+			"put its own certificate there, or name the file %s.pem", holder, c.Subject.CommonName, n, holder)
+	}
+	return fmt.Errorf("is a certificate that names no device (CN=%q), so %s cannot prove itself with it; "+
+		"put one there whose CN is or ends in %s", c.Subject.CommonName, n, n)
 }
 
 func firstCertificate(text []byte) []byte {

@@ -224,8 +224,8 @@ func TestReadEntryAllocations(t *testing.T) {
 		}
 	})
 	reading := testing.AllocsPerRun(50, func() {
-		if e, err := r.readEntry("SEP001122334455.pem"); err != nil || e.kind != ECDSA {
-			t.Error(e.kind, err)
+		if f := r.readFile("SEP001122334455.pem"); f.err != nil || f.entry.kind != ECDSA {
+			t.Error(f.entry.kind, f.err)
 		}
 	})
 	t.Logf("%v allocations, %v of them for parsing", reading, parsing)
@@ -255,5 +255,28 @@ func BenchmarkLoadCertificates(b *testing.B) {
 			runtime.ReadMemStats(&after)
 			b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(c.Len()), "B/device")
 		})
+	}
+}
+
+func TestWarnsOfACertificateOfAnotherDevice(t *testing.T) {
+	c, faults := LoadCertificates(folder(t, map[string]string{
+		"SEP001122334455.pem": string(pemOf(issue(t, template("CP-8861-SEP001122334455"), nil, ecKey(), nil))),
+		"csfalice.pem":        string(pemOf(issue(t, template("CSFALICE"), nil, ecKey(), nil))),
+		"SEP0011223344AA.pem": string(pemOf(issue(t, template("SEP001122334455"), nil, ecKey(), nil))),
+		"SEP0011223344BB.pem": string(pemOf(issue(t, template("phone"), nil, ecKey(), nil))),
+		"SEP0011223344CC.pem": "broken",
+	}))
+	if len(faults) != 1 || !strings.Contains(faults[0].Error(), "SEP0011223344CC") {
+		t.Errorf("faults %v, want one of SEP0011223344CC", faults)
+	}
+	want := "[lsc/SEP0011223344AA.pem is the certificate of SEP001122334455 (CN=SEP001122334455), so SEP0011223344AA cannot prove itself with it; " +
+		"put its own certificate there, or name the file SEP001122334455.pem " +
+		"lsc/SEP0011223344BB.pem is a certificate that names no device (CN=\"phone\"), so SEP0011223344BB cannot prove itself with it; " +
+		"put one there whose CN is or ends in SEP0011223344BB]"
+	if got := fmt.Sprint(c.Warnings()); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if got, ok := c.Get("SEP0011223344AA"); !ok || got.Kind != ECDSA {
+		t.Errorf("the device is %+v, %v: a warning must not open it", got, ok)
 	}
 }
