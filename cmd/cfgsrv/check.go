@@ -84,7 +84,7 @@ func (l *loader) check(ctx context.Context) report {
 	case g != nil:
 		r.add(g.inspect(ctx))
 	default:
-		r.add(findings{complaints: l.directory.Faults(ctx)})
+		r.add(findings{complaints: l.directory.Faults(ctx), warnings: strayLinks(ctx, s.Files)})
 	}
 	return r
 }

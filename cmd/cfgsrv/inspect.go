@@ -22,10 +22,11 @@ import (
 
 // inspect looks through all of files/ for what will disappoint somebody. The
 // complaints are what keeps a file or a device from being served as expected,
-// the warnings are ready-made files that phones will not take. It reads every
-// master and every ready-made file, which takes a while with thousands of them.
+// the warnings are links that are not served, and ready-made files that phones
+// will not take. It reads every master and every ready-made file, which takes a
+// while with thousands of them.
 func (g *generation) inspect(ctx context.Context) findings {
-	f := findings{complaints: g.directory.Faults(ctx)}
+	f := findings{complaints: g.directory.Faults(ctx), warnings: strayLinks(ctx, g.settings.Files)}
 	paths, err := g.directory.Files(ctx)
 	if err != nil {
 		return f // which Faults has told

@@ -175,6 +175,7 @@ func (l *loader) loadDevices(g *generation, f *findings) {
 		return
 	}
 	f.complaints = append(f.complaints, complaints...)
+	f.warnings = append(f.warnings, devices.Warnings()...)
 	g.devices = devices
 	if g.certs == nil {
 		return
