@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/hashicorp/go-multierror"
 )
 
 // BindError tells why a listener could not be made, and what to do.
@@ -19,8 +21,26 @@ type BindError struct {
 	// Holder is the listener of this server that has the port; empty if it is
 	// another program, or if the port is not what is wrong.
 	Holder string
+	// Program is the other program that has it, if that can be known.
+	Program string
 	// Leaving is set if Holder gives the port up, but only after the change.
 	Leaving bool
+}
+
+// BindErrors takes the error of [Set.Prepare] apart. It is empty if that is not
+// about listeners that could not be made.
+func BindErrors(err error) []*BindError {
+	var all *multierror.Error
+	if !errors.As(err, &all) {
+		return nil
+	}
+	var faults []*BindError
+	for _, one := range all.Errors {
+		if e, ok := errors.AsType[*BindError](one); ok {
+			faults = append(faults, e)
+		}
+	}
+	return faults
 }
 
 func (e *BindError) Unwrap() error { return e.Err }
@@ -49,8 +69,10 @@ func (e *BindError) cause() string {
 
 func (e *BindError) taken(another string) string {
 	switch {
+	case e.Program != "":
+		return fmt.Sprintf("%s is in use by %s; stop it or %s", e.port(), e.Program, another)
 	case e.Holder == "":
-		return fmt.Sprintf("%s is in use by another program; stop it or %s", e.port(), another)
+		return fmt.Sprintf("%s is in use by another program (as root, 'ss -lntup' names it); stop it or %s", e.port(), another)
 	case e.Leaving:
 		return fmt.Sprintf("%s stays open for the running listener %s until the change is done; restart the service to move it", e.port(), e.Holder)
 	}

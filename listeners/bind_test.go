@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net"
 	"os"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -33,11 +35,15 @@ func TestBindErrorSaysWhatToDo(t *testing.T) {
 		{
 			"port in use by another program",
 			listeners.BindError{Listener: "tftp", Addr: ":69", Err: refused("udp", syscall.EADDRINUSE)},
-			"tftp: UDP port 69 is in use by another program; stop it or set another address with --tftp",
+			"tftp: UDP port 69 is in use by another program (as root, 'ss -lntup' names it); stop it or set another address with --tftp",
+		}, {
+			"port in use by a program that is known",
+			listeners.BindError{Listener: "tftp", Addr: ":69", Err: refused("udp", syscall.EADDRINUSE), Program: "in.tftpd (process 812)"},
+			"tftp: UDP port 69 is in use by in.tftpd (process 812); stop it or set another address with --tftp",
 		}, {
 			"port in use, protocol unknown",
 			listeners.BindError{Listener: "http", Addr: "[::1]:6970", Err: syscall.EADDRINUSE},
-			"http: port 6970 is in use by another program; stop it or set another address with --http",
+			"http: port 6970 is in use by another program (as root, 'ss -lntup' names it); stop it or set another address with --http",
 		}, {
 			"port of another listener of ours",
 			listeners.BindError{Listener: "http", Addr: ":6971", Err: refused("tcp4", syscall.EADDRINUSE), Holder: "phones"},
@@ -122,6 +128,42 @@ func TestPrepareNamesTheHolderOfAPort(t *testing.T) {
 				t.Errorf("holder %q, leaving %t; want %q, %t", fault.Holder, fault.Leaving, tt.holder, tt.leaving)
 			}
 		})
+	}
+}
+
+// TestPrepareNamesTheProgramThatHasAPort takes the test itself for the other
+// program: its sockets are those that every user may see.
+func TestPrepareNamesTheProgramThatHasAPort(t *testing.T) {
+	tcp4, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tcp4.Close()
+	udp, err := net.ListenPacket("udp", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer udp.Close()
+	_, udpPort, _ := net.SplitHostPort(udp.LocalAddr().String())
+	s, _ := newSet(t)
+	_, err = s.Prepare(t.Context(), []listeners.Wanted{
+		{Name: "http", Addr: tcp4.Addr().String(), Listen: func() (listeners.Listener, error) { return listenertest.NewTCP(tcp4.Addr().String()) }},
+		{Name: "tftp", Addr: "127.0.0.1:" + udpPort, Listen: func() (listeners.Listener, error) {
+			_, err := net.ListenPacket("udp", "127.0.0.1:"+udpPort)
+			return nil, err
+		}},
+	})
+	faults := listeners.BindErrors(err)
+	if len(faults) != 2 {
+		t.Fatalf("Prepare returned %v, want two faults", err)
+	}
+	for _, fault := range faults {
+		if want := "(process " + strconv.Itoa(os.Getpid()) + ")"; !strings.HasSuffix(fault.Program, want) {
+			t.Errorf("%s: program %q, want one that ends in %s", fault.Listener, fault.Program, want)
+		}
+	}
+	if got := listeners.BindErrors(listeners.ErrShutdown); len(got) > 0 {
+		t.Errorf("bind errors in another error: %v", got)
 	}
 }
 

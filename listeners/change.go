@@ -125,7 +125,7 @@ func (c *Change) listen(ctx context.Context, w Wanted) (Listener, error) {
 }
 
 // findHolder notes in the error of a taken port which of our own listeners has
-// it.
+// it, or which other program.
 func (c *Change) findHolder(err error) {
 	var e *BindError
 	if !errors.As(err, &e) || !errors.Is(err, syscall.EADDRINUSE) {
@@ -135,6 +135,8 @@ func (c *Change) findHolder(err error) {
 		e.Holder = c.next[i].name
 	} else if i := slices.IndexFunc(c.removed, e.heldBy); i >= 0 {
 		e.Holder, e.Leaving = c.removed[i].name, true
+	} else if network := e.network(); network != "" {
+		e.Program = programAt(network, e.Addr)
 	}
 }
 
