@@ -78,7 +78,7 @@ func (s *server) isOff(name string) bool {
 func (s *server) applyServices(ctx context.Context) error {
 	s.random.run(s.services.runs(entropyDaemon))
 	g := s.live.current()
-	change, err := s.set.Prepare(ctx, s.wanted(g))
+	change, err := s.prepare(ctx, g)
 	if err != nil {
 		return err
 	}

@@ -51,11 +51,12 @@ func (s *server) reload(ctx context.Context, reason string) error {
 	err := s.advance(ctx)
 	debug.FreeOSMemory() // the old generation and what loading took
 	s.metrics.Reloaded(err)
+	told := s.logged(err)
 	s.fault.set(err)
 	g := s.live.current()
 	if err != nil {
 		s.supervisor.ready(fmt.Sprintf("still serving generation %d: the last change has a fault", g.number))
-		return fmt.Errorf("generation %d goes on: %w", g.number, err)
+		return fmt.Errorf("generation %d goes on: %w", g.number, told)
 	}
 	s.supervisor.ready(fmt.Sprintf("serving generation %d", g.number))
 	return nil
@@ -72,7 +73,7 @@ func (s *server) advance(ctx context.Context) error {
 	if g == nil {
 		return f.asError()
 	}
-	change, err := s.set.Prepare(ctx, s.wanted(g))
+	change, err := s.prepare(ctx, g)
 	if err != nil {
 		return err
 	}

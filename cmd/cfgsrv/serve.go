@@ -207,7 +207,7 @@ func (s *server) run(ctx context.Context, hup <-chan os.Signal, certsFolder stri
 		return f.asError()
 	}
 	s.tell(f)
-	change, err := s.set.Prepare(ctx, s.wanted(g))
+	change, err := s.prepare(ctx, g)
 	if err != nil {
 		return err
 	}

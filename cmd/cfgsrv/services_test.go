@@ -193,7 +193,7 @@ func TestServiceThatCannotStart(t *testing.T) {
 		holder = l
 		return err == nil
 	})
-	n.refused("is in use by another program", "utils", "service", "start", "http")
+	n.refused(" is in use by ", "utils", "service", "start", "http")
 	n.wantService("http [STOPPED]")
 	certstest.Rotate(t, n.certs, certs.Tomcat) // which must not fail for http's sake
 	n.waitLog("msg", "listener restarted", "listener", "phones", "gen", "2")
