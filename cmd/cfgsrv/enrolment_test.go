@@ -65,7 +65,7 @@ func TestTheWholeCircle(t *testing.T) {
 	}
 	n.waitFor("the refusal of a removed LSC", func() bool {
 		_, err := fetch("phones", "--cert", cert, "--key", key)
-		return err != nil && strings.Contains(err.Error(), ": this device must present its LSC")
+		return err != nil && strings.Contains(err.Error(), "are not given out unencrypted")
 	})
 	stdout, _, err := n.output("utils", "capf", "list")
 	if err != nil || !strings.Contains(stdout, protectedPhone) || strings.Contains(stdout+n.dump(), "123456") {

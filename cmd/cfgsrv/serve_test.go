@@ -66,7 +66,7 @@ func TestPhonesFetchOverEveryTransport(t *testing.T) {
 		{"by base name and case", []string{"--transport", "tftp", "list.XML"}, "<list/>\n", ""},
 		{"device flag", []string{"--transport", "http", "--device", openPhone}, configuration(false), ""},
 		{"missing over tftp", []string{"--transport", "tftp", "nothing.xml"}, "", "File not found"},
-		{"missing over http", []string{"--transport", "http", "nothing.xml"}, "", "404"},
+		{"missing over http", []string{"--transport", "http", "nothing.xml"}, "", "File not found"},
 		{"protected over tftp", []string{"--transport", "tftp", protected}, "", "must present its LSC"},
 		{"protected over http", []string{"--transport", "http", protected + ".sgn"}, "", "must present its LSC"},
 		{"protected without LSC", []string{"--transport", "phones", protected}, "", "must present its LSC"},
