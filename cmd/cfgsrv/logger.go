@@ -23,7 +23,7 @@ func newLogger(w io.Writer, format string, level slog.Leveler) *slog.Logger {
 		}
 	}
 	if format == "json" {
-		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: spellDuration}))
+		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
 	}
 	o := &tint.Options{Level: level, TimeFormat: time.DateTime, NoColor: !terminal || os.Getenv("NO_COLOR") != ""}
 	if os.Getenv("JOURNAL_STREAM") != "" { // the journal has the time already
@@ -35,15 +35,6 @@ func newLogger(w io.Writer, format string, level slog.Leveler) *slog.Logger {
 		}
 	}
 	return slog.New(tint.NewTextHandler(w, o))
-}
-
-// spellDuration writes durations as text does, "1.25ms": JSON's own are bare
-// numbers, and nobody knows of what.
-func spellDuration(_ []string, a slog.Attr) slog.Attr {
-	if a.Value.Kind() == slog.KindDuration {
-		a.Value = slog.StringValue(a.Value.Duration().String())
-	}
-	return a
 }
 
 func isTerminal(v any) bool {
