@@ -207,6 +207,16 @@ func (f *front) receiveFrom(port *socket) {
 			f.pass(port, p, i)
 		}
 	}
+	f.flush(f.out)
+}
+
+// flush sends what out has collected. No transfer may be locked.
+func (f *front) flush(out *sender) {
+	for _, u := range out.flush() {
+		u.of.mu.Lock()
+		f.cannotSend(u.of, u.err, out)
+		u.of.mu.Unlock()
+	}
 }
 
 // pass gives p to its transfer, or says that there is none.
@@ -231,7 +241,7 @@ func (f *front) pass(port *socket, p []byte, i int) {
 func (f *front) complain(port *socket, i int, code uint16, reason string) {
 	to := f.batch.answerable(i)
 	f.log.Debug("datagram refused", "remote", to.peer(), "reason", reason)
-	_ = f.out.packet(port, to, errorPacket(code, reason))
+	f.out.packet(port, to, errorPacket(code, reason))
 }
 
 // ask admits a request or refuses it.
@@ -353,6 +363,7 @@ func (f *front) tick() {
 		f.expire(t, f.out)
 	}
 	clear(f.due)
+	f.flush(f.out)
 	if now-f.forgot >= remembered {
 		f.forgot = now
 		f.transfers.forget()

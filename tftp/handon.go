@@ -125,9 +125,10 @@ func (f *front) fromLibrary(t *transfer) {
 		if t.phase == ended {
 			t.relay.toLibrary(errorPacket(codeUndefined, "ended"))
 		} else if op := opcode(p); op == opDATA || op == opOACK {
-			_ = out.packet(t.id.port, &t.path, p)
+			out.packet(t.id.port, &t.path, p)
 		}
 		t.mu.Unlock()
+		f.flush(out)
 	}
 }
 
@@ -156,15 +157,17 @@ func (f *front) read(_ string, to io.ReaderFrom) error {
 		err = transferError(err, r)
 	}
 	a.stream.close()
+	out := f.newSender()
+	defer f.flush(out)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.phase != ended {
 		t.record.Bytes = sent
 	}
 	if err != nil && f.cut.Err() != nil {
-		f.cutShort(t, f.newSender())
+		f.cutShort(t, out)
 	}
-	f.end(t, err, f.newSender())
+	f.end(t, err, out)
 	return errors.New("done")
 }
 
@@ -225,6 +228,7 @@ func (f *front) OnFailure(stats pintftp.TransferStats, err error) {
 	delete(f.handing.byPort, uint16(t.relay.addr().Port))
 	f.handing.mu.Unlock()
 	t.relay.conn.Close()
+	defer f.flush(f.out)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	f.end(t, err, f.out)

@@ -4,95 +4,179 @@ package tftp
 
 import (
 	"encoding/binary"
-	"errors"
 	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// sender sends datagrams without waiting. Each goroutine that sends much has its
-// own; it keeps what the kernel reads in the meantime.
+// sender collects datagrams and sends them together, without waiting: with a
+// system call for each, more time would go into the calls than into sending.
+// Each goroutine that sends has its own, and flushes it before it waits.
+//
+// Who gives it content must not change that until it is flushed.
 type sender struct {
-	whole   *atomic.Bool // the kernel cuts windows into datagrams (UDP_SEGMENT)
-	header  unix.Msghdr
-	pieces  [2 * maxWindow]unix.Iovec
-	heads   [maxWindow][headerSize]byte
-	control [spacePktinfo + spaceSegment]byte
+	whole *atomic.Bool // the kernel cuts windows into datagrams (UDP_SEGMENT)
+
+	from     *socket // of all that is collected
+	n        int     // messages
+	used     int     // pieces
+	messages [batchSize]message
+	owners   [batchSize]*transfer // nil: nobody asks whether it was sent
+	controls [batchSize][spacePktinfo + spaceSegment]byte
+	pieces   [4 * maxWindow]unix.Iovec
+	heads    [2 * maxWindow][headerSize]byte // for two pieces each
+	unsent   []unsent
+}
+
+// unsent is what the network will never carry for a transfer, or not in this
+// size.
+type unsent struct {
+	of  *transfer
+	err error
 }
 
 // spaceSegment is for the control message of UDP_SEGMENT.
 const spaceSegment = unix.SizeofCmsghdr + 8
 
 // packet sends p. What gets lost on the way out is as lost as on the way.
-func (s *sender) packet(from *socket, to *path, p []byte) error {
-	s.pieces[0].Base = &p[0]
-	s.pieces[0].SetLen(len(p))
-	return s.send(from, to, 0, 1, 0)
+func (s *sender) packet(from *socket, to *path, p []byte) { s.own(nil, from, to, p) }
+
+// packetOf sends p, of t.
+func (s *sender) packetOf(t *transfer, p []byte) { s.own(t, t.id.port, &t.path, p) }
+
+func (s *sender) own(t *transfer, from *socket, to *path, p []byte) {
+	s.room(from, 1)
+	s.pieces[s.used].Base = &p[0]
+	s.pieces[s.used].SetLen(len(p))
+	s.message(t, to, 1, 0)
 }
 
 // blocks sends DATA first and the count-1 after it, of blockSize bytes each; the
 // last may be shorter. Their content is data.
-func (s *sender) blocks(from *socket, to *path, first, count int64, blockSize int, data []byte) error {
-	for i := range int(count) {
-		content := data[i*blockSize : min((i+1)*blockSize, len(data))]
-		s.data(i, uint16(first+int64(i)), content)
-	}
+func (s *sender) blocks(t *transfer, first, count int64, blockSize int, data []byte) {
 	n := int(count)
-	if n == 1 {
-		return s.send(from, to, 0, 2, 0)
-	}
-	if s.whole.Load() {
-		err := s.send(from, to, 0, 2*n, headerSize+blockSize)
-		// Some devices cannot do it: they have no checksum in hardware.
-		if !errors.Is(err, unix.EIO) && !errors.Is(err, unix.EINVAL) {
-			return err
-		}
-		s.whole.Store(false)
+	together := n > 1 && s.whole.Load()
+	if together {
+		s.room(t.id.port, 2*n)
 	}
 	for i := range n {
-		if err := s.send(from, to, 2*i, 2, 0); err != nil {
-			return err
+		content := data[i*blockSize : min((i+1)*blockSize, len(data))]
+		if together {
+			s.data(2*i, uint16(first+int64(i)), content)
+			continue
 		}
+		s.room(t.id.port, 2)
+		s.data(0, uint16(first+int64(i)), content)
+		s.message(t, &t.path, 2, 0)
 	}
-	return nil
+	if together {
+		s.message(t, &t.path, 2*n, headerSize+blockSize)
+	}
 }
 
-// data is the i-th DATA of a message.
-func (s *sender) data(i int, block uint16, content []byte) {
-	head := &s.heads[i]
+// data makes a DATA of two pieces.
+func (s *sender) data(piece int, block uint16, content []byte) {
+	piece += s.used
+	head := &s.heads[piece/2]
 	binary.BigEndian.PutUint16(head[:], opDATA)
 	binary.BigEndian.PutUint16(head[2:], block)
-	s.pieces[2*i].Base = &head[0]
-	s.pieces[2*i].SetLen(headerSize)
-	s.pieces[2*i+1].Base = unsafe.SliceData(content)
-	s.pieces[2*i+1].SetLen(len(content))
+	s.pieces[piece].Base = &head[0]
+	s.pieces[piece].SetLen(headerSize)
+	s.pieces[piece+1].Base = unsafe.SliceData(content)
+	s.pieces[piece+1].SetLen(len(content))
 }
 
-// send sends n pieces as one datagram, or as datagrams of segment bytes. It fails
-// if this can never succeed, or not in this size.
-func (s *sender) send(from *socket, to *path, first, n, segment int) error {
-	h := &s.header
-	h.Name, h.Namelen = &to.name[0], to.nameLen
-	h.Iov = &s.pieces[first]
-	h.SetIovlen(n)
-	h.Control = nil
-	controlLen := copy(s.control[:], to.control[:to.controlLen])
+// room makes room for a message of that many pieces.
+func (s *sender) room(from *socket, pieces int) {
+	if from != s.from || s.n == len(s.messages) || s.used+pieces > len(s.pieces) {
+		s.send()
+		s.from = from
+	}
+}
+
+// message makes the next n pieces one datagram, or datagrams of segment bytes.
+func (s *sender) message(t *transfer, to *path, n, segment int) {
+	s.owners[s.n] = t
+	control := s.controls[s.n][:]
+	length := copy(control, to.control[:to.controlLen])
 	if segment > 0 {
-		putControl(s.control[controlLen:], unix.SOL_UDP, unix.UDP_SEGMENT, 2)
-		binary.NativeEndian.PutUint16(s.control[controlLen+unix.SizeofCmsghdr:], uint16(segment))
-		controlLen += unix.CmsgSpace(2)
+		putControl(control[length:], unix.SOL_UDP, unix.UDP_SEGMENT, 2)
+		binary.NativeEndian.PutUint16(control[length+unix.SizeofCmsghdr:], uint16(segment))
+		length += unix.CmsgSpace(2)
 	}
-	if controlLen > 0 {
-		h.Control = &s.control[0]
+	h := &s.messages[s.n].header
+	h.Name, h.Namelen = &to.name[0], to.nameLen
+	h.Iov = &s.pieces[s.used]
+	h.SetIovlen(n)
+	h.Control = &control[0]
+	h.SetControllen(length)
+	s.n++
+	s.used += n + n%2
+}
+
+// flush sends everything, and returns what can never be sent.
+func (s *sender) flush() []unsent {
+	s.send()
+	u := s.unsent
+	s.unsent = nil
+	return u
+}
+
+const sendFlags = unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL
+
+// send sends what was collected.
+func (s *sender) send() {
+	for i := 0; i < s.n; {
+		sent, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(s.from.fd),
+			uintptr(unsafe.Pointer(&s.messages[i])), uintptr(s.n-i), sendFlags, 0, 0)
+		if errno == 0 {
+			i += int(sent)
+			continue
+		}
+		s.fault(i, errno) // of the first alone
+		i++
 	}
-	h.SetControllen(controlLen)
-	_, _, errno := unix.RawSyscall6(unix.SYS_SENDMSG, uintptr(from.fd), uintptr(unsafe.Pointer(h)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0, 0)
+	clear(s.owners[:s.n])
+	clear(s.pieces[:s.used]) // or they would keep files
+	s.n, s.used = 0, 0
+}
+
+// fault takes what the kernel said to the i-th message.
+func (s *sender) fault(i int, errno unix.Errno) {
+	h := &s.messages[i].header
+	if h.Iovlen > 2 && (errno == unix.EIO || errno == unix.EINVAL) {
+		// Some devices cannot do it: they have no checksum in hardware.
+		s.whole.Store(false)
+		errno = s.apart(*h)
+	}
+	if t := s.owners[i]; t != nil && !isLoss(errno) {
+		s.unsent = append(s.unsent, unsent{t, errno})
+	}
+}
+
+// apart sends each block of the window h by itself.
+func (s *sender) apart(h unix.Msghdr) unix.Errno {
+	pieces := unsafe.Slice(h.Iov, h.Iovlen)
+	h.SetControllen(int(h.Controllen) - unix.CmsgSpace(2))
+	h.SetIovlen(2)
+	for ; len(pieces) > 0; pieces = pieces[2:] {
+		h.Iov = &pieces[0]
+		_, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(s.from.fd), uintptr(unsafe.Pointer(&h)), sendFlags)
+		if !isLoss(errno) {
+			return errno
+		}
+	}
+	return 0
+}
+
+// isLoss says that a datagram is sent, or as good as lost on its way.
+func isLoss(errno unix.Errno) bool {
 	switch errno {
 	case 0, unix.EAGAIN, unix.ENOBUFS, unix.ENOMEM, unix.EINTR, unix.ECONNREFUSED:
-		return nil
+		return true
 	}
-	return errno
+	return false
 }
 
 // segments says whether the kernel knows UDP_SEGMENT, which is since Linux 4.18.

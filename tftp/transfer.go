@@ -151,21 +151,17 @@ func (f *front) advance(t *transfer, out *sender) {
 	}
 	first, count := t.window.next()
 	size := int64(t.options.blockSize())
-	var err error
 	switch end := (first + count - 1) * size; {
 	case first == 0:
-		err = out.packet(t.id.port, &t.path, t.oack)
+		out.packetOf(t, t.oack)
 	case !t.stream.holds(end):
+		out.send() // the worker changes what is kept
 		t.reading = true
 		t.deadline.Store(0)
 		f.work.put(t)
 		return
 	default:
-		err = out.blocks(t.id.port, &t.path, first, count, int(size), t.stream.slice((first-1)*size, end))
-	}
-	if err != nil {
-		f.cannotSend(t, err, out)
-		return
+		out.blocks(t, first, count, int(size), t.stream.slice((first-1)*size, end))
 	}
 	t.window.advance(count)
 	t.deadline.Store(int64(f.now() + t.rtt.interval()))
@@ -245,7 +241,7 @@ func (f *front) end(t *transfer, err error, out *sender) {
 	r := replyTo(err)
 	if r.outcome != configfiles.Served && r.outcome != configfiles.Aborted {
 		// Whether it arrives the client alone knows: RFC 1350 section 7.
-		_ = out.packet(t.id.port, &t.path, errorPacket(r.code, r.reason))
+		out.packet(t.id.port, &t.path, errorPacket(r.code, r.reason))
 	}
 	if t.phase == sending {
 		t.record.Bytes = min(max(t.window.high, 0)*int64(t.options.blockSize()), t.stream.size)
@@ -269,7 +265,7 @@ func (f *front) end(t *transfer, err error, out *sender) {
 // cutShort ends t because the server ends.
 func (f *front) cutShort(t *transfer, out *sender) {
 	if t.phase != ended {
-		_ = out.packet(t.id.port, &t.path, errorPacket(codeUndefined, reasonShutdown))
+		out.packet(t.id.port, &t.path, errorPacket(codeUndefined, reasonShutdown))
 		f.end(t, &abortedError{reasonShutdown, nil}, out)
 	}
 }
@@ -277,7 +273,7 @@ func (f *front) cutShort(t *transfer, out *sender) {
 // refuse ends t, which was not admitted.
 func (f *front) refuse(t *transfer, err error) {
 	r := replyTo(err)
-	_ = f.out.packet(t.id.port, &t.path, errorPacket(r.code, r.reason))
+	f.out.packet(t.id.port, &t.path, errorPacket(r.code, r.reason))
 	t.phase = ended
 	t.record.Outcome = r.outcome
 	t.record.Reason, t.record.Err = r.told()

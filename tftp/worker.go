@@ -29,6 +29,7 @@ func (f *front) startWorker() {
 		out := f.newSender()
 		for t := f.work.take(); t != nil; t = f.work.take() {
 			f.workOn(t, out)
+			f.flush(out)
 		}
 	})
 }
