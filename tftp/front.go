@@ -303,8 +303,15 @@ func (f *front) newTransfer(r request, peer netip.AddrPort, from *path, gen Gene
 	return t
 }
 
-// freePort is one that peer does not use, unless it uses them all.
+// freePort is the first one that peer does not use and did not use just now; else
+// any that it does not use, unless it uses them all. For most peers it is the
+// same, so that many datagrams come and go in one call.
 func (f *front) freePort(peer netip.AddrPort) *socket {
+	for _, port := range f.ports {
+		if t, late := f.transfers.find(identifiers{peer, port}); t == nil && !late {
+			return port
+		}
+	}
 	n := rand.IntN(len(f.ports))
 	for range f.ports {
 		if t, _ := f.transfers.find(identifiers{peer, f.ports[n]}); t == nil {

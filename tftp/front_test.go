@@ -56,6 +56,37 @@ func TestTheNextTransferOfAClientHasAnotherPort(t *testing.T) {
 	}
 }
 
+// What is late for one transfer must not be taken for the next one's.
+func TestAPortIsNotUsedTwiceInARowForOneClient(t *testing.T) {
+	s := startLocal(t, files{"file": text(100, 1)})
+	p := newPhone(t, "127.0.0.1", s.addr)
+	var last netip.AddrPort
+	for range maxPorts {
+		p.ask("file")
+		_, tid := p.data(1)
+		if tid == last && s.front.now() < remembered {
+			t.Error("the same port once more")
+		}
+		last = tid
+		p.send(tid, ackPacket(1))
+		s.record(t)
+	}
+}
+
+func TestClientsShareAPort(t *testing.T) {
+	s := startLocal(t, files{"file": text(100, 1)})
+	ports := map[netip.AddrPort]int{}
+	for range 5 {
+		p := newPhone(t, "127.0.0.1", s.addr)
+		p.ask("file")
+		_, tid := p.data(1)
+		ports[tid]++
+	}
+	if len(ports) != 1 {
+		t.Errorf("ports: %v", ports)
+	}
+}
+
 func TestSinglePort(t *testing.T) {
 	want := text(3000, 1)
 	s := startSingle(t, files{"file": want})
