@@ -15,6 +15,7 @@ type transfers struct {
 	n      int
 	byPeer map[netip.AddrPort]*transfer // the newest of each; those before it hang on it
 	byAddr map[netip.Addr]int           // how many of each
+	quiet  time.Duration                // until then nothing is due
 	// What ended in this span of time and in the one before: what is late for it
 	// is no fault of its client.
 	ended, endedBefore map[identifiers]struct{}
@@ -94,17 +95,27 @@ func (r *transfers) remove(t *transfer) {
 	r.ended[t.id] = struct{}{}
 }
 
-// due appends to list those whose deadline is over.
+// due appends to list those whose deadline is over. It does not look at them
+// again before one can be: deadlines are set no sooner than leastInterval ahead.
 func (r *transfers) due(now time.Duration, list []*transfer) []*transfer {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if now < r.quiet {
+		return list
+	}
+	next := now + leastInterval
 	for _, t := range r.byPeer {
 		for ; t != nil; t = t.older {
-			if d := t.deadline.Load(); d != 0 && d <= int64(now) {
+			switch d := time.Duration(t.deadline.Load()); {
+			case d == 0:
+			case d <= now:
 				list = append(list, t)
+			default:
+				next = min(next, d)
 			}
 		}
 	}
+	r.quiet = next
 	return list
 }
 
