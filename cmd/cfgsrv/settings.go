@@ -60,7 +60,7 @@ type clusterSettings struct {
 type tftpSettings struct {
 	MaxTransfers  int  `toml:"max_transfers"`
 	MaxPerAddress int  `toml:"max_per_address"`
-	BlockSize     int  `toml:"block_size"`
+	BlockSize     int  `toml:"block_size"` // bytes, RFC 2348: 8 to 65464
 	SinglePort    bool `toml:"single_port"`
 }
 

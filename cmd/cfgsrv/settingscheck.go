@@ -79,7 +79,7 @@ func (s clusterSettings) check(c *valueCheck) {
 func (s tftpSettings) check(c *valueCheck) {
 	c.within("tftp.max_transfers", s.MaxTransfers, 1, 1<<20)
 	c.within("tftp.max_per_address", s.MaxPerAddress, 1, 1<<20)
-	c.within("tftp.block_size", s.BlockSize, 512, 65464)
+	c.within("tftp.block_size", s.BlockSize, 8, 65464)
 }
 
 func (s httpsSettings) check(c *valueCheck) {
