@@ -70,7 +70,7 @@ func sibling(s *socket, size int) (*socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &socket{fd}
+	c := &socket{fd: fd}
 	if err := c.bindLike(s, addr, size); err != nil {
 		c.close()
 		return nil, err

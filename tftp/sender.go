@@ -127,7 +127,12 @@ const sendFlags = unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL
 
 // send sends what was collected.
 func (s *sender) send() {
-	for i := 0; i < s.n; {
+	if s.n == 0 {
+		return
+	}
+	s.from.mu.RLock()
+	defer s.from.mu.RUnlock()
+	for i := 0; i < s.n && s.from.fd >= 0; {
 		sent, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(s.from.fd),
 			uintptr(unsafe.Pointer(&s.messages[i])), uintptr(s.n-i), sendFlags, 0, 0)
 		if errno == 0 {

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"strconv"
+	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -13,9 +14,14 @@ import (
 
 // socket is a bound UDP socket, used by system calls of its own: many datagrams
 // in one, and the address that each came in on.
-type socket struct{ fd int } // -1 when closed
+type socket struct {
+	mu sync.RWMutex // held to close, and to send from another goroutine than that
+	fd int          // -1 when closed
+}
 
 func (s *socket) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.fd >= 0 {
 		unix.Close(s.fd)
 		s.fd = -1

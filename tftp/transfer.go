@@ -242,6 +242,9 @@ func (f *front) end(t *transfer, err error, out *sender) {
 	if r.outcome != configfiles.Served && r.outcome != configfiles.Aborted {
 		// Whether it arrives the client alone knows: RFC 1350 section 7.
 		out.packet(t.id.port, &t.path, errorPacket(r.code, r.reason))
+		if t.id.port == f.entrance {
+			out.send() // which is closed when nobody uses it any more
+		}
 	}
 	if t.phase == sending {
 		t.record.Bytes = min(max(t.window.high, 0)*int64(t.options.blockSize()), t.stream.size)
