@@ -38,6 +38,9 @@ func newLogger(w io.Writer, format string, level slog.Leveler) *slog.Logger {
 }
 
 func isTerminal(v any) bool {
+	if l, ok := v.(*logWriter); ok {
+		v = l.w
+	}
 	f, ok := v.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -113,7 +113,9 @@ func (p *program) serve(ctx context.Context, l *loader) error {
 	defer signal.Stop(hup)
 
 	conf, faults := l.settings()
-	s := newServer(l, p.stderr, &conf)
+	out := &logWriter{w: p.stderr}
+	defer func() { _ = out.Flush() }() // last of all, so that nothing that was logged is missing
+	s := newServer(l, out, &conf)
 	defer l.close()
 	if len(faults) > 0 {
 		l.lenient = true // only the settings are to blame for what is missing
