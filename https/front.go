@@ -114,6 +114,12 @@ func (f *front) ReadFrom(src io.Reader) (int64, error) {
 	if n, err, ok := f.conn.draftFrom(src); ok {
 		return n, err
 	}
+	if f.conn.secure != nil {
+		if b := f.conn.server.bulks.borrow(); b != nil {
+			defer f.conn.server.bulks.giveBack(b)
+			return f.conn.sendBulk(src, b)
+		}
+	}
 	return f.conn.ReadFrom(src)
 }
 

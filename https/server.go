@@ -75,6 +75,7 @@ type Server struct {
 	gate   *gate
 	http   *http.Server
 	failed meter // of failed handshakes in the log
+	bulks  bulks
 	// working counts the requests being answered.
 	working atomic.Int64
 }

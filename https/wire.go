@@ -34,6 +34,7 @@ type wire struct {
 	taken       int64     // bytes that the kernel took
 	acked       int64     // bytes that the peer had acknowledged at the last deadline
 	ending      bool      // Close has begun
+	gathered    []byte    // not nil: keeps what is written
 
 	place
 }
@@ -63,6 +64,14 @@ func (w *wire) Read(p []byte) (int, error) {
 // Write fails if the peer takes too little, see slowest.
 func (w *wire) Write(p []byte) (int, error) {
 	w.noteAlert(p)
+	if w.gathered != nil {
+		w.gathered = append(w.gathered, p...)
+		return len(p), nil
+	}
+	return w.put(p)
+}
+
+func (w *wire) put(p []byte) (int, error) {
 	for written := 0; ; {
 		w.extend()
 		n, err := w.TCPConn.Write(p[written:])
