@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -330,12 +331,12 @@ func TestErrorsOfTheSource(t *testing.T) {
 		{"fault", errors.New("/var/lib/cfgsrv: disk on fire"), 500, ownFault, configfiles.Failed, ownFault, true},
 		{"took too long", context.DeadlineExceeded, 500, ownFault, configfiles.Failed, ownFault, true},
 	}
-	var fault error
-	s := start(t, Generation{Files: source(func(context.Context, configfiles.Request) (*configfiles.File, error) { return nil, fault })})
+	faults := make(chan error, 1)
+	s := start(t, Generation{Files: source(func(context.Context, configfiles.Request) (*configfiles.File, error) { return nil, <-faults })})
 	phone := s.dial(nil)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			fault = tt.err
+			faults <- tt.err
 			got := phone.get("/x.xml")
 			if got.StatusCode != tt.status || got.body != tt.body+"\n" || got.Header.Get("Content-Type") != plainText[0] {
 				t.Errorf("got %s %q", got.Status, got.body)
@@ -401,18 +402,18 @@ func TestContentThatFails(t *testing.T) {
 }
 
 func TestWhoAsks(t *testing.T) {
-	var seen []configfiles.Requester
+	seen := make(chan configfiles.Requester, 10)
 	gen := Generation{
 		Number: 1,
 		TLS:    serverTLS(t, 1),
 		Files: source(func(_ context.Context, req configfiles.Request) (*configfiles.File, error) {
-			seen = append(seen, req.From)
+			seen <- req.From
 			return nil, fs.ErrNotExist
 		}),
 	}
-	var judged int
+	var judged atomic.Int32
 	gen.Identify = func(chain []*x509.Certificate) configfiles.Requester {
-		judged++
+		judged.Add(1)
 		if cn := chain[0].Subject.CommonName; cn != "stranger" {
 			return configfiles.Requester{Device: device.Name(cn)}
 		}
@@ -424,7 +425,7 @@ func TestWhoAsks(t *testing.T) {
 		phone := s.dial(clientTLS())
 		phone.get("/x")
 		r := s.record()
-		if got := seen[len(seen)-1]; got.Transport != configfiles.HTTPS || got.Addr != addrPortOf(phone) || len(got.Chain) > 0 || got.Device != "" {
+		if got := <-seen; got.Transport != configfiles.HTTPS || got.Addr != addrPortOf(phone) || len(got.Chain) > 0 || got.Device != "" {
 			t.Errorf("requester %+v", got)
 		}
 		if r.Device != "" || r.Reason != "" || r.TLS.Client != "" || r.TLS.Cert != "CallManager-ECDSA" || r.TLS.Version != "1.3" || r.TLS.Cipher == "" {
@@ -433,14 +434,15 @@ func TestWhoAsks(t *testing.T) {
 	})
 	t.Run("a device, judged once in a generation", func(t *testing.T) {
 		phone := s.dial(clientTLS(withCertificate(t, "SEP001122334455")))
-		judged = 0
+		judged.Store(0)
 		phone.get("/x")
+		<-seen
 		phone.get("/SEPAABBCCDDEEFF.cnf.xml")
 		first, second := s.record(), s.record()
 		if first.Device != "SEP001122334455" || second.Device != "SEPAABBCCDDEEFF" || first.Reason != "" {
 			t.Errorf("records %+v, %+v", first, second)
 		}
-		if got := seen[len(seen)-1]; got.Device != "SEP001122334455" || len(got.Chain) != 1 {
+		if got := <-seen; got.Device != "SEP001122334455" || len(got.Chain) != 1 {
 			t.Errorf("requester %+v", got)
 		}
 		if first.TLS.Client != "CN=SEP001122334455,O=Example" {
@@ -451,13 +453,14 @@ func TestWhoAsks(t *testing.T) {
 		s.publish(next)
 		phone.get("/x")
 		s.record()
-		if judged != 2 {
-			t.Errorf("judged %d times, want 2", judged)
+		<-seen
+		if n := judged.Load(); n != 2 {
+			t.Errorf("judged %d times, want 2", n)
 		}
 	})
 	t.Run("a stranger", func(t *testing.T) {
 		s.dial(clientTLS(withCertificate(t, "stranger"))).get("/x")
-		if got := seen[len(seen)-1]; got.Device != "" || got.Unproved != "it names no device" || len(got.Chain) != 1 {
+		if got := <-seen; got.Device != "" || got.Unproved != "it names no device" || len(got.Chain) != 1 {
 			t.Errorf("requester %+v", got)
 		}
 		if r := s.record(); r.Reason != "The client certificate was not accepted: it names no device." || r.Outcome != configfiles.NotFound {
@@ -468,7 +471,7 @@ func TestWhoAsks(t *testing.T) {
 		gen.TLS = nil
 		s.publish(gen)
 		s.dial(nil).get("/x")
-		if got := seen[len(seen)-1]; got.Transport != configfiles.HTTP {
+		if got := <-seen; got.Transport != configfiles.HTTP {
 			t.Errorf("requester %+v", got)
 		}
 		if r := s.record(); r.TLS != nil {

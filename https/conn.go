@@ -38,9 +38,14 @@ type conn struct {
 	broken    bool     // a write has failed
 }
 
-func newConn(s *Server, tcp *net.TCPConn, config *tls.Config) *conn {
+// newConn fails only if tcp has been closed.
+func newConn(s *Server, tcp *net.TCPConn, config *tls.Config) (*conn, error) {
+	socket, err := newSocket(tcp)
+	if err != nil {
+		return nil, err
+	}
 	remote := remoteOf(tcp)
-	c := &conn{server: s, wire: wire{TCPConn: tcp, conns: s.conns, remote: remote, stall: s.times.stall}}
+	c := &conn{server: s, wire: wire{TCPConn: tcp, socket: socket, conns: s.conns, remote: remote, stall: s.times.stall}}
 	c.address = addressOf(remote.Addr())
 	c.overall.wire = &c.wire
 	c.atAddress.wire = &c.wire
@@ -50,7 +55,7 @@ func newConn(s *Server, tcp *net.TCPConn, config *tls.Config) *conn {
 		c.secure = tls.Server(&c.wire, config)
 		c.transport = c.secure
 	}
-	return c
+	return c, nil
 }
 
 func remoteOf(tcp *net.TCPConn) netip.AddrPort {

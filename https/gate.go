@@ -75,7 +75,10 @@ func (g *gate) admit(tcp *net.TCPConn) *conn {
 	// the new generation's TLS, never the other way round.
 	epoch := s.conns.current()
 	gen := s.conf.Generation()
-	c := newConn(s, tcp, gen.TLS)
+	c, err := newConn(s, tcp, gen.TLS)
+	if err != nil {
+		return nil
+	}
 	v, shed := s.conns.enter(&c.wire, epoch, limits{gen.maxConnections(), gen.maxPerAddress()})
 	if shed != nil {
 		shed.TCPConn.Close()

@@ -280,12 +280,13 @@ func TestTicketsEndWithTheirGeneration(t *testing.T) {
 }
 
 func TestGenerationIsTakenOncePerRequest(t *testing.T) {
-	var s *site
 	second := Generation{Number: 2, Files: files{}}
-	s = start(t, Generation{Number: 1, Files: source(func(context.Context, configfiles.Request) (*configfiles.File, error) {
-		s.publish(second)
+	started := make(chan *site, 1)
+	s := start(t, Generation{Number: 1, Files: source(func(context.Context, configfiles.Request) (*configfiles.File, error) {
+		(<-started).publish(second)
 		return nil, errors.New("of the first")
 	})})
+	started <- s
 	s.dial(nil).get("/x")
 	if r := s.record(); r.Gen != 1 {
 		t.Errorf("record of generation %d", r.Gen)

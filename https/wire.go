@@ -22,6 +22,7 @@ const slowest = 16 << 10
 // a peer that takes nothing. TLS finds it in ClientHelloInfo.Conn.
 type wire struct {
 	*net.TCPConn
+	socket *socket
 	conns  *connections
 	remote netip.AddrPort
 	stall  time.Duration
@@ -48,9 +49,9 @@ func (w *wire) Unpresented(reason string) { w.unpresented = reason }
 // Read returns io.EOF at the end of an idle connection's time, but not before
 // it has looked whether a request has come in the meantime.
 func (w *wire) Read(p []byte) (int, error) {
-	n, err := w.TCPConn.Read(p)
+	n, err := w.socket.Read(p)
 	if err != nil && errors.Is(err, os.ErrDeadlineExceeded) && w.conns.lastLook(w) {
-		if n, err = w.TCPConn.Read(p); n == 0 {
+		if n, err = w.socket.Read(p); n == 0 {
 			err = io.EOF
 		}
 	}
@@ -74,7 +75,7 @@ func (w *wire) Write(p []byte) (int, error) {
 func (w *wire) put(p []byte) (int, error) {
 	for written := 0; ; {
 		w.extend()
-		n, err := w.TCPConn.Write(p[written:])
+		n, err := w.socket.Write(p[written:])
 		written += n
 		w.taken += int64(n)
 		if err == nil || !w.goesOn(err) {
