@@ -107,7 +107,7 @@ measure_files() {
         10000) port=20369 name=files-10000 ;;
         100000) port=20469 name=many ;;
       esac
-      tftp_boot "$name" "files-$n" "$data/site-$n" "127.0.0.1:$port" -phones 20 -c 64 -n "$([ "$quick" ] && echo 600 || echo 2000)"
+      tftp_boot "$name" "files-$n" "$data/site-$n" "127.0.0.1:$port" -phones 20 -c 64 -n "$([ "$quick" ] && echo 400 || echo 1500)"
     done
   done
 }
@@ -130,7 +130,7 @@ measure_interfaces() {
     say "round $r of $rounds: interfaces"
     for n in $(turned "$r" "${counts[@]}"); do
       PREFIX="nsenter $(inside "c$n")" tftp_boot "interfaces-$n" "interfaces-$n" "$files" 198.18.0.1:20069 \
-        -c 64 -n "$([ "$quick" ] && echo 600 || echo 2000)"
+        -c 64 -n "$([ "$quick" ] && echo 400 || echo 1500)"
     done
   done
 }
