@@ -98,7 +98,9 @@ func (s *store) find(o origin) (artefact, bool) {
 	if !ok || a.from != o.content {
 		return artefact{}, false
 	}
-	a.seen = o.state
+	if o.state != (configfiles.State{}) {
+		a.seen = o.state
+	}
 	s.kept.Add(o.key, a) // in its place; its cost stays
 	return a, true
 }

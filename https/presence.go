@@ -38,6 +38,7 @@ func (p *presence) Done() <-chan struct{} {
 		return p.done
 	}
 	p.watched = make(chan struct{})
+	_ = p.wire.SetReadDeadline(time.Time{}) // before end can set one
 	go p.watch()
 	return p.done
 }
@@ -52,7 +53,6 @@ func (p *presence) Err() error {
 // watch waits until the client hangs up, the connection is cut, or end.
 func (p *presence) watch() {
 	defer close(p.watched)
-	_ = p.wire.SetReadDeadline(time.Time{})
 	if raw, err := p.wire.SyscallConn(); err == nil {
 		// An error is a deadline, and that is set only where all ends.
 		_ = raw.Read(func(fd uintptr) bool { return p.over.Load() || hasHungUp(int(fd)) })
@@ -67,16 +67,9 @@ func (p *presence) end() {
 	p.mu.Lock()
 	watched := p.watched
 	p.mu.Unlock()
-	if watched == nil {
-		return
-	}
-	for {
+	if watched != nil {
 		_ = p.wire.TCPConn.SetReadDeadline(time.Unix(1, 0)) // wakes watch
-		select {
-		case <-watched:
-			return
-		case <-time.After(time.Millisecond): // another deadline was set meanwhile
-		}
+		<-watched
 	}
 }
 

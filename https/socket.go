@@ -3,6 +3,7 @@
 package https
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -52,10 +53,8 @@ func (s *socket) Read(p []byte) (int, error) {
 	n, fail := s.in.n, s.in.fail
 	s.in.p = nil
 	switch {
-	case err != nil:
-		return 0, err
-	case fail != 0:
-		return 0, os.NewSyscallError("read", fail)
+	case err != nil || fail != 0:
+		return 0, failure("read", err, fail)
 	case n == 0:
 		return 0, io.EOF
 	}
@@ -68,10 +67,21 @@ func (s *socket) Write(p []byte) (int, error) {
 	err := s.raw.Write(s.tryOut)
 	n, fail := s.out.n, s.out.fail
 	s.out.p = nil
-	if err == nil && fail != 0 {
-		err = os.NewSyscallError("write", fail)
+	if err != nil || fail != 0 {
+		return n, failure("write", err, fail)
 	}
-	return n, err
+	return n, nil
+}
+
+// failure is the error that package net has for the same: net/http takes any
+// other for a request that it must answer.
+func failure(op string, err error, fail syscall.Errno) error {
+	if fail != 0 {
+		err = os.NewSyscallError(op, fail)
+	} else if within := (*net.OpError)(nil); errors.As(err, &within) {
+		err = within.Err
+	}
+	return &net.OpError{Op: op, Net: "tcp", Err: err}
 }
 
 // receive tells whether the read is done, else it waits for more to come.
@@ -98,7 +108,11 @@ func (s *socket) receive(fd uintptr) bool {
 func (s *socket) send(fd uintptr) bool {
 	t := &s.out
 	for len(t.p) > 0 {
-		n, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, fd, uintptr(unsafe.Pointer(unsafe.SliceData(t.p))), uintptr(len(t.p)),
+		call := syscall.RawSyscall6
+		if len(t.p) > smallFile {
+			call = syscall.Syscall6 // takes so long that others should run meanwhile
+		}
+		n, _, errno := call(syscall.SYS_SENDTO, fd, uintptr(unsafe.Pointer(unsafe.SliceData(t.p))), uintptr(len(t.p)),
 			syscall.MSG_NOSIGNAL, 0, 0)
 		runtime.KeepAlive(t.p)
 		switch errno {
