@@ -56,7 +56,7 @@ func (s *sender) own(t *transfer, from *socket, to *path, p []byte) {
 // last may be shorter. Their content is data.
 func (s *sender) blocks(t *transfer, first, count int64, blockSize int, data []byte) {
 	n := int(count)
-	together := n > 1 && s.whole.Load()
+	together := n > 1 && s.whole.Load() && !t.apart.Load()
 	if together {
 		s.room(t.id.port, 2*n)
 	}
@@ -151,8 +151,9 @@ func (s *sender) send() {
 func (s *sender) fault(i int, errno unix.Errno) {
 	h := &s.messages[i].header
 	if h.Iovlen > 2 && (errno == unix.EIO || errno == unix.EINVAL) {
-		// Some devices cannot do it: they have no checksum in hardware.
-		s.whole.Store(false)
+		// The way to this client leads through a device without checksums in
+		// hardware, or a tunnel.
+		s.owners[i].apart.Store(true)
 		errno = s.apart(*h)
 	}
 	if t := s.owners[i]; t != nil && !isLoss(errno) {

@@ -138,8 +138,11 @@ func TestWindowsThatTheKernelCannotCut(t *testing.T) {
 		if got := received(t, conn, 5); !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}
-		if s.whole.Load() {
+		if !to.apart.Load() {
 			t.Error("the kernel would be asked again")
+		}
+		if !s.whole.Load() {
+			t.Error("nobody gets whole windows any more")
 		}
 	}
 }

@@ -55,6 +55,9 @@ type transfer struct {
 	// zero is never.
 	deadline atomic.Int64
 
+	// apart says that the kernel cannot cut windows on the way to the client.
+	apart atomic.Bool
+
 	mu      sync.Mutex
 	phase   phase
 	reading bool // a worker reads on in stream, which nobody else may touch
