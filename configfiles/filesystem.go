@@ -30,7 +30,7 @@ func keepsStamps(magic int64) bool {
 	switch magic {
 	case unix.EXT4_SUPER_MAGIC, // and ext2, ext3
 		unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.F2FS_SUPER_MAGIC, zfsMagic,
-		unix.TMPFS_MAGIC, unix.OVERLAYFS_SUPER_MAGIC,
+		unix.TMPFS_MAGIC,
 		unix.SQUASHFS_MAGIC, unix.EROFS_SUPER_MAGIC_V1:
 		return true
 	}

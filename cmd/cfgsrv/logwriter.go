@@ -17,7 +17,7 @@ const (
 )
 
 // logWriter writes a log: at once where it was quiet, else what has come within
-// gatherTime together. What waits is lost only if the process is killed.
+// gatherTime together. What waits is lost only if the process is killed or crashes.
 type logWriter struct {
 	w io.Writer
 

@@ -28,7 +28,7 @@ func boundMemory(ctx context.Context, lookup func(string) (string, bool)) {
 	limit := memoryFor(inUse())
 	before := debug.SetMemoryLimit(limit)
 	defer debug.SetMemoryLimit(before)
-	tick := time.NewTicker(time.Second)
+	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		select {
