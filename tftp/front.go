@@ -57,7 +57,7 @@ type front struct {
 	begun     time.Time   // where the front's time begins
 
 	handing handing
-	library *pintftp.Server
+	pin     *pintftp.Server
 
 	// cut ends when what is under way must end.
 	cut    context.Context
@@ -87,7 +87,7 @@ func newFront(c Config) (*front, net.Addr, error) {
 	f.out = f.newSender()
 	f.handing.byPort = map[uint16]*transfer{}
 	f.cut, f.cutNow = context.WithCancel(context.Background())
-	f.library = newLibrary(f)
+	f.pin = newLibrary(f)
 	addr, err := f.bind()
 	if err != nil {
 		f.close()
@@ -127,7 +127,7 @@ func (f *front) serve() error {
 	f.startWorkers()
 	defer f.wait()
 	defer f.handing.running.Wait()
-	return f.library.Serve(f)
+	return f.pin.Serve(f)
 }
 
 // close frees everything that serve does not.
@@ -436,7 +436,7 @@ func (f *front) ReadFrom(p []byte) (int, net.Addr, error) {
 		if f.finished() {
 			// Here, between two requests: from outside it would race with the
 			// library's own counting of its transfers.
-			f.library.Shutdown()
+			f.pin.Shutdown()
 			return 0, nil, net.ErrClosed
 		}
 		f.turn()

@@ -63,7 +63,7 @@ func (h *handing) next() *transfer {
 // relay stands for a client towards the library.
 type relay struct {
 	conn    *net.UDPConn
-	library atomic.Pointer[netip.AddrPort] // its transfer identifier, once known
+	theirs  atomic.Pointer[netip.AddrPort] // the library's transfer identifier, once known
 	request []byte                         // as the library can read it
 	begun   atomic.Bool                    // the client has answered
 }
@@ -72,7 +72,7 @@ func (r *relay) addr() *net.UDPAddr { return r.conn.LocalAddr().(*net.UDPAddr) }
 
 // toLibrary passes on what the client says.
 func (r *relay) toLibrary(p []byte) {
-	if to := r.library.Load(); to != nil {
+	if to := r.theirs.Load(); to != nil {
 		_, _ = r.conn.WriteToUDPAddrPort(p, *to)
 	}
 }
@@ -120,7 +120,7 @@ func (f *front) fromLibrary(t *transfer) {
 			return
 		}
 		p := buffer[:n]
-		t.relay.library.Store(&from)
+		t.relay.theirs.Store(&from)
 		t.mu.Lock()
 		if t.phase == ended {
 			t.relay.toLibrary(errorPacket(codeUndefined, "ended"))
