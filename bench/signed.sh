@@ -6,7 +6,7 @@
 # read from disk as they are (not). Sourced by run.
 
 # shellcheck disable=SC2034,SC2154 # $quick $rounds and the folders come from run, machine.sh and servers.sh
-phones=$([ "$quick" ] && echo 400 || echo 1200) # that have a master file
+phones=$([ "$quick" ] && echo 400 || echo 800) # that have a master file
 masters=$data/masters  # what is to be signed
 made=$data/made        # what cfgsrv made of it, to check the warm storms with
 ready=$data/ready-made # the same as files

@@ -8,7 +8,7 @@
 # name, what the servers must offer (window: TFTP with RFC 7440), size, size
 # with --quick, and the load generator's command, @ being the size.
 workloads=(
-  "boot-1             tftp    300   100   boot -c 1 -n @"
+  "boot-1             tftp    200   100   boot -c 1 -n @"
   "boot-64            tftp    1500  400   boot -c 64 -n @"
   "boot-512           tftp    1500  512   boot -c 512 -n @"
   "boot-2000          tftp    2000  2000  boot -c 2000 -n @"
@@ -22,10 +22,10 @@ workloads=(
   "resumed-1.2        tls     2000  600   https -mode resume -tls 1.2 -n @"
   "resumed-1.3        tls     2000  600   https -mode resume -tls 1.3 -n @"
   "resumed-mutual-1.2 mutual  1500  400   https -mode resume -tls 1.2 -client $keys/client -n @"
-  "resumed-mutual-1.3 mutual  1000  300   https -mode resume -tls 1.3 -client $keys/client -n @"
+  "resumed-mutual-1.3 mutual  700   300   https -mode resume -tls 1.3 -client $keys/client -n @"
   "rsa-1.2            tls     500   200   https -tls 1.2 -cert rsa -n @"
   "rsa-1.3            tls     500   200   https -tls 1.3 -cert rsa -n @"
-  "kept               tls     20000 4000  https -mode keep -c 16 -n @"
+  "kept               tls     12000 4000  https -mode keep -c 16 -n @"
   "large              tls     12    4     https -mode keep -c 4 -n @ -warmup 1 -name firmware.bin"
 )
 
