@@ -39,6 +39,7 @@ func TestClientThatResetsIsNotMalformed(t *testing.T) {
 			},
 			"to make room for another": func(s *site, p *phone) {
 				p.get("/ringlist.xml")
+				waitFor(t, "the connection is idle", func() bool { return s.conns.count(idle) == 1 })
 				s.dial(config).get("/ringlist.xml")
 			},
 		} {
