@@ -27,19 +27,20 @@ func (c *conn) begin() {
 	*c.draft = (*c.draft)[:0]
 }
 
-// draftFrom reads what src has left into the draft, if it fits.
-func (c *conn) draftFrom(src io.Reader) (n int64, err error, ok bool) {
+// draftFrom reads what src has left into the draft; ok is false if it does not
+// fit.
+func (c *conn) draftFrom(src io.Reader) (n int64, ok bool, err error) {
 	limited, ok := src.(*io.LimitedReader)
 	if !ok || c.draft == nil {
-		return 0, nil, false
+		return 0, false, nil
 	}
 	d := *c.draft
 	if limited.N > int64(cap(d)-len(d)) {
-		return 0, nil, false
+		return 0, false, nil
 	}
 	m, err := io.ReadFull(limited.R, d[len(d):len(d)+int(limited.N)])
 	*c.draft = d[:len(d)+m]
-	return int64(m), err, true
+	return int64(m), true, err
 }
 
 // post sends the draft if there is one, and does without from then on.

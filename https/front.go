@@ -111,7 +111,7 @@ func (f *front) Write(p []byte) (int, error) { return f.conn.Write(p) }
 
 // ReadFrom sends content that is small in one piece with the head.
 func (f *front) ReadFrom(src io.Reader) (int64, error) {
-	if n, err, ok := f.conn.draftFrom(src); ok {
+	if n, ok, err := f.conn.draftFrom(src); ok {
 		return n, err
 	}
 	if f.conn.secure != nil {

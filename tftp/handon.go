@@ -87,7 +87,7 @@ func (f *front) handOn(t *transfer) {
 		return
 	}
 	t.phase = handedOn
-	t.relay = &relay{conn: conn, request: f.libraryRequest(t)}
+	t.relay = &relay{conn: conn, request: f.respelled(t)}
 	f.handing.mu.Lock()
 	f.handing.byPort[uint16(t.relay.addr().Port)] = t
 	f.handing.mu.Unlock()
@@ -95,8 +95,8 @@ func (f *front) handOn(t *transfer) {
 	f.handing.running.Go(func() { f.fromLibrary(t) })
 }
 
-// libraryRequest is t's request in the one spelling that the library reads.
-func (f *front) libraryRequest(t *transfer) []byte {
+// respelled is t's request in the one spelling that the library reads.
+func (f *front) respelled(t *transfer) []byte {
 	var options []string
 	want := t.request.want
 	if want.blksize >= plainBlockSize { // it ignores a smaller one

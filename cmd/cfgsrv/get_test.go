@@ -35,7 +35,7 @@ func TestGetSaysOnceWhatWentWrong(t *testing.T) {
 		{"HTTP, refused", "http", webAddr, "plain", "this device must present its LSC over HTTPS"},
 		{"HTTP, a page", "http", webAddr, "page", "404 Not Found"},
 		{"HTTP, no words", "http", webAddr, "x", "503 Service Unavailable"},
-		{"HTTP, nobody there", "http", closedPort(t), "x", "connection refused: nothing listens there"},
+		{"HTTP, nobody there", "http", freeAddr(t), "x", "connection refused: nothing listens there"},
 		{"HTTP, unknown host", "http", "phones.invalid:6970", "x", "the host phones.invalid cannot be found: "},
 		{"TFTP, refused", "tftp", refusing, "x", "this device must present its LSC over HTTPS"},
 		{"TFTP, no words", "tftp", wordless, "x", "TFTP error 2"},
@@ -81,15 +81,4 @@ func answering(t *testing.T, packet []byte) string {
 	}()
 	t.Cleanup(func() { conn.Close(); <-done })
 	return conn.LocalAddr().String()
-}
-
-// closedPort is a TCP address at which nothing listens.
-func closedPort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

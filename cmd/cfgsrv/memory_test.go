@@ -39,7 +39,7 @@ func TestBoundMemory(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				go boundMemory(ctx, func(string) (string, bool) { return tt.environment, true })
-				time.Sleep(time.Minute) // of the bubble's time: it has looked often
+				<-time.After(time.Minute) // of the bubble's time: it has looked often
 				synctest.Wait()
 				if got := debug.SetMemoryLimit(-1); (got != before) != tt.bounded || got < usualMemory {
 					t.Errorf("the limit is %d, and was %d", got, before)
