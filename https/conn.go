@@ -5,6 +5,7 @@ package https
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"io"
 	"net"
 	"net/netip"
@@ -19,12 +20,13 @@ import (
 type conn struct {
 	wire
 	server    *Server
-	transport net.Conn  // &wire, or secure
-	secure    *tls.Conn // nil without TLS
-	shaken    bool      // the handshake is done
-	front     front
-	context   context.Context // of net/http, for all requests of the connection
+	transport net.Conn        // &wire, or secure
+	secure    *tls.Conn       // nil without TLS
+	context   context.Context // for all requests of the connection
+	pending   []byte          // what has come and nobody has looked at but front
+	headBy    time.Time       // until when what is pending has to become a request
 
+	chain  []*x509.Certificate    // of the client, empty without one
 	record *configfiles.TLSRecord // nil without TLS
 	who    configfiles.Requester  // as judged in generation whoGen
 	whoGen uint64
@@ -49,7 +51,6 @@ func newConn(s *Server, tcp *net.TCPConn, config *tls.Config) (*conn, error) {
 	c.address = addressOf(remote.Addr())
 	c.overall.wire = &c.wire
 	c.atAddress.wire = &c.wire
-	c.front.conn = c
 	c.transport = &c.wire
 	if config != nil {
 		c.secure = tls.Server(&c.wire, config)
@@ -76,15 +77,37 @@ func withConn(ctx context.Context, c *conn) context.Context {
 
 func connOf(ctx context.Context) *conn { return ctx.Value(connKey{}).(*conn) }
 
-// Read completes the handshake first. If that fails it has been told, and the
-// end of the connection is all that net/http needs to know.
+// prepare completes the handshake. If that fails it has been told.
+func (c *conn) prepare() error {
+	if err := c.SetReadDeadline(time.Now().Add(c.server.times.request)); err != nil {
+		return err
+	}
+	if c.secure == nil {
+		return nil
+	}
+	return c.shakeHands()
+}
+
+// Read is for net/http.
 func (c *conn) Read(p []byte) (int, error) {
-	if c.secure != nil && !c.shaken {
-		if err := c.shakeHands(); err != nil {
-			return 0, io.EOF
+	if len(c.pending) > 0 {
+		n := copy(p, c.pending)
+		c.pending = c.pending[n:]
+		return n, nil
+	}
+	return c.transport.Read(p)
+}
+
+// SetReadDeadline is for net/http, which does not know that it gets a connection
+// in the middle of a request.
+func (c *conn) SetReadDeadline(t time.Time) error {
+	if by := c.headBy; !by.IsZero() {
+		c.headBy = time.Time{}
+		if t.IsZero() || by.Before(t) {
+			t = by
 		}
 	}
-	return c.front.Read(p)
+	return c.wire.SetReadDeadline(t)
 }
 
 // Write keeps what it gets while there is a draft with room for it.
@@ -167,7 +190,7 @@ func (c *conn) requester(gen *Generation) configfiles.Requester {
 	c.who = configfiles.Requester{Transport: configfiles.HTTP, Addr: c.remote}
 	if c.secure != nil {
 		c.who.Transport = configfiles.HTTPS
-		c.who.Chain = c.secure.ConnectionState().PeerCertificates
+		c.who.Chain = c.chain
 	}
 	if len(c.who.Chain) > 0 && gen.Identify != nil {
 		judgement := gen.Identify(c.who.Chain)

@@ -40,22 +40,39 @@ type gate struct {
 	turned    atomic.Int64 // connections that found no room even for a 503
 }
 
-// Accept implements net.Listener.
-func (g *gate) Accept() (net.Conn, error) {
-	for {
+// open lets connections in until the socket is closed, or broken.
+func (g *gate) open(take func(*conn)) error {
+	const shortest, longest = 5 * time.Millisecond, 100 * time.Millisecond
+	for pause := shortest; ; {
 		tcp, err := g.AcceptTCP()
-		if err != nil {
+		switch {
+		case err == nil:
+			pause = shortest
+			if c := g.admit(tcp); c != nil {
+				take(c)
+			}
+		case !isShortage(err):
+			return err
+		default:
 			g.relieve(err)
-			return nil, err
-		}
-		if c := g.admit(tcp); c != nil {
-			return c, nil
+			time.Sleep(pause)
+			pause = min(2*pause, longest)
 		}
 	}
 }
 
+// isShortage tells whether accepting failed for want of what may be there again
+// in a moment.
+func isShortage(err error) bool {
+	for _, lacking := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
+		if errors.Is(err, lacking) {
+			return true
+		}
+	}
+	return false
+}
+
 // relieve closes a connection that can be spared if descriptors have run out.
-// net/http tries to accept again in a moment.
 func (g *gate) relieve(err error) {
 	if !errors.Is(err, syscall.EMFILE) && !errors.Is(err, syscall.ENFILE) {
 		return

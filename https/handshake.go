@@ -25,11 +25,11 @@ func (c *conn) shakeHands() error {
 		c.tellHandshake(err)
 		return err
 	}
-	c.shaken = true
 	s := c.secure.ConnectionState()
+	c.chain = s.PeerCertificates
 	c.record = &configfiles.TLSRecord{
 		Version: strings.TrimPrefix(tls.VersionName(s.Version), "TLS "),
-		Cipher:  tls.CipherSuiteName(s.CipherSuite),
+		Cipher:  c.server.ciphers.of(s.CipherSuite),
 		Cert:    c.unit,
 		Client:  subjectOf(s.PeerCertificates),
 	}
@@ -37,6 +37,27 @@ func (c *conn) shakeHands() error {
 		c.record.Cert = "resumed"
 	}
 	return nil
+}
+
+// cipherNames are the names of cipher suites: to find one, tls.CipherSuiteName
+// makes a list of them all each time.
+type cipherNames map[uint16]string
+
+func newCipherNames() cipherNames {
+	names := cipherNames{}
+	for _, suites := range [][]*tls.CipherSuite{tls.CipherSuites(), tls.InsecureCipherSuites()} {
+		for _, suite := range suites {
+			names[suite.ID] = suite.Name
+		}
+	}
+	return names
+}
+
+func (n cipherNames) of(suite uint16) string {
+	if name, ok := n[suite]; ok {
+		return name
+	}
+	return tls.CipherSuiteName(suite)
 }
 
 func subjectOf(chain []*x509.Certificate) string {

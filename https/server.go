@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 
 	"cfgsrv/configfiles"
@@ -68,14 +69,17 @@ func (g *Generation) maxPerAddress() int {
 
 // Server answers GET and HEAD on one socket. It is a listeners.Listener.
 type Server struct {
-	conf   Config
-	log    *slog.Logger
-	times  times
-	conns  *connections
-	gate   *gate
-	http   *http.Server
-	failed meter // of failed handshakes in the log
-	bulks  bulks
+	conf    Config
+	log     *slog.Logger
+	times   times
+	conns   *connections
+	gate    *gate
+	crew    *crew
+	desk    *desk
+	http    *http.Server
+	failed  meter // of failed handshakes in the log
+	ciphers cipherNames
+	bulks   bulks
 	// working counts the requests being answered.
 	working atomic.Int64
 }
@@ -93,13 +97,16 @@ func newServer(conf Config, t times) (*Server, error) {
 		log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{
-		conf:   conf,
-		log:    log.With("listener", conf.Listener),
-		times:  t,
-		conns:  newConnections(t),
-		failed: meter{most: 20},
+		conf:    conf,
+		log:     log.With("listener", conf.Listener),
+		times:   t,
+		conns:   newConnections(t),
+		failed:  meter{most: 20},
+		ciphers: newCipherNames(),
 	}
 	s.gate = &gate{TCPListener: socket, server: s, exhausted: meter{most: 1}, overflows: meter{most: 1}}
+	s.crew = newCrew(s.attend)
+	s.desk = newDesk(socket.Addr())
 	s.http = s.newHTTP()
 	return s, nil
 }
@@ -140,11 +147,16 @@ func (s *Server) Addr() net.Addr { return s.gate.Addr() }
 
 // Serve implements listeners.Listener.
 func (s *Server) Serve() error {
-	err := s.http.Serve(s.gate)
-	if s.conns.isClosing() {
-		return nil
+	var rest sync.WaitGroup
+	rest.Go(func() { _ = s.http.Serve(s.desk) }) // it ends with the desk
+	err := s.gate.open(s.crew.take)
+	s.crew.dismiss()
+	if !s.conns.isClosing() {
+		return fmt.Errorf("accepting connections: %w", err)
 	}
-	return fmt.Errorf("accepting connections: %w", err)
+	s.crew.wait()
+	rest.Wait()
+	return nil
 }
 
 // Restart implements listeners.Listener. A connection that was accepted before
@@ -160,7 +172,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if errors.Is(err, net.ErrClosed) {
 		err = nil
 	}
-	if n := s.conns.drain(ctx); n > 0 {
+	n := s.conns.drain(ctx)
+	s.desk.Close()
+	if n > 0 {
 		return errors.Join(err, fmt.Errorf("cutting %d requests: %w", n, ctx.Err()))
 	}
 	return err
