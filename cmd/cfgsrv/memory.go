@@ -9,47 +9,113 @@ import (
 	"time"
 )
 
-// usualMemory is what the collector keeps all memory of the program below, in
-// bytes, as long as that is easy. It is far more than serving needs, and keeps
-// the garbage of 2,000 handshakes at once from doubling it.
-const usualMemory = 112 << 20
+const (
+	// usualMemory is what the collector keeps all memory of the program below,
+	// in bytes, as long as that is easy. It is far more than serving needs, and
+	// keeps the garbage of 2,000 handshakes at once from doubling it.
+	usualMemory = 112 << 20
+
+	// memoryTick is how often the bounds are set anew.
+	memoryTick = 250 * time.Millisecond
+
+	// usualPercent is how much garbage the collector lets come together, as a
+	// share of what is in use: its own default.
+	usualPercent = 100
+
+	// mostGarbage is how much it lets come together where much comes, in bytes.
+	mostGarbage = 32 << 20
+
+	// calmTicks is after how many ticks without much garbage that ends.
+	calmTicks = 20
+)
 
 // memoryFor is the limit for a program that has that much in use. It never
 // leaves so little room that the collector is at work all the time, which would
 // turn many phones into slow ones.
 func memoryFor(inUse uint64) int64 { return int64(max(usualMemory, inUse/2*3)) }
 
-// boundMemory keeps the garbage within bounds until ctx ends, unless the
-// environment has said what the bounds are.
-func boundMemory(ctx context.Context, lookup func(string) (string, bool)) {
-	if given, _ := lookup("GOMEMLIMIT"); given != "" {
-		return
+// percentFor lets about as much garbage come together as is made in one tick. A
+// storm of handshakes makes many times what is in use every second: collecting
+// it each time it doubles what is in use takes a tenth of all time. It goes by
+// steps, since each change stops the program for a moment.
+func percentFor(inUse, made uint64) int {
+	percent := usualPercent
+	for made = min(made, mostGarbage); uint64(percent)*inUse/100 < made && percent < 1600; {
+		percent *= 2
 	}
-	limit := memoryFor(inUse())
-	before := debug.SetMemoryLimit(limit)
-	defer debug.SetMemoryLimit(before)
-	tick := time.NewTicker(250 * time.Millisecond)
+	return percent
+}
+
+// pace decides how much garbage may come together.
+type pace struct {
+	percent int
+	calm    int // ticks in a row in which less would have done
+}
+
+// next is the percentage for what was made in the last tick. More is granted at
+// once, and taken back when it has not been needed for a while.
+func (p *pace) next(inUse, made uint64) int {
+	wanted := percentFor(inUse, made)
+	if wanted < p.percent {
+		p.calm++
+	} else {
+		p.calm = 0
+	}
+	if wanted > p.percent || p.calm >= calmTicks {
+		p.percent, p.calm = wanted, 0
+	}
+	return p.percent
+}
+
+// memory is what the runtime knows about it, in bytes.
+type memory struct {
+	inUse     uint64 // what the last collection found, and the stacks
+	allocated uint64 // since the program began
+}
+
+func readMemory() memory {
+	samples := []metrics.Sample{
+		{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}, {Name: "/gc/heap/allocs:bytes"},
+	}
+	metrics.Read(samples)
+	return memory{inUse: samples[0].Value.Uint64() + samples[1].Value.Uint64(), allocated: samples[2].Value.Uint64()}
+}
+
+// paceMemory keeps the garbage within bounds, and the collector from working
+// more than it has to, until ctx ends. What the environment says about either,
+// in GOMEMLIMIT and GOGC, holds.
+func paceMemory(ctx context.Context, lookup func(string) (string, bool)) {
+	limited, limit := isSet(lookup, "GOMEMLIMIT"), int64(0)
+	paced, p := isSet(lookup, "GOGC"), pace{percent: usualPercent}
+	if !limited {
+		before := debug.SetMemoryLimit(-1)
+		defer func() { debug.SetMemoryLimit(before) }()
+	}
+	if !paced {
+		before := debug.SetGCPercent(usualPercent)
+		defer func() { debug.SetGCPercent(before) }()
+	}
+	tick := time.NewTicker(memoryTick)
 	defer tick.Stop()
-	for {
+	for last := readMemory(); ; {
+		now := readMemory()
+		if next := memoryFor(now.inUse); !limited && next != limit {
+			limit = next
+			debug.SetMemoryLimit(limit)
+		}
+		if was := p.percent; !paced && p.next(now.inUse, now.allocated-last.allocated) != was {
+			debug.SetGCPercent(p.percent)
+		}
+		last = now
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		if next := memoryFor(inUse()); next != limit { // setting it stops the world for a moment
-			limit = next
-			debug.SetMemoryLimit(limit)
-		}
 	}
 }
 
-// inUse is what the last collection found to be in use, and the stacks.
-func inUse() uint64 {
-	samples := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
-	metrics.Read(samples)
-	var sum uint64
-	for _, s := range samples {
-		sum += s.Value.Uint64()
-	}
-	return sum
+func isSet(lookup func(string) (string, bool), variable string) bool {
+	value, _ := lookup(variable)
+	return value != ""
 }

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"runtime/debug"
+	"runtime/metrics"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,23 +27,84 @@ func TestMemoryFor(t *testing.T) {
 	}
 }
 
-func TestBoundMemory(t *testing.T) {
-	before := debug.SetMemoryLimit(-1)
+func TestPercentFor(t *testing.T) {
 	for _, tt := range []struct {
-		name, environment string
-		bounded           bool
+		name        string
+		inUse, made uint64
+		want        int
 	}{
-		{"by itself", "", true},
-		{"by the environment", "1GiB", false}, // the runtime has read that itself
+		{"idle", 10 << 20, 0, 100},
+		{"quiet", 10 << 20, 9 << 20, 100},
+		{"busy", 10 << 20, 20 << 20, 200},
+		{"busier", 10 << 20, 21 << 20, 400},
+		{"as busy as can be", 10 << 20, 1 << 40, 400},
+		{"large and busy", 60 << 20, 1 << 40, 100},
+		{"hardly anything in use", 1 << 10, 1 << 40, 1600},
+	} {
+		if got := percentFor(tt.inUse, tt.made); got != tt.want {
+			t.Errorf("%s: %d %%, want %d", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestPaceGivesAtOnceAndTakesBackLater(t *testing.T) {
+	const inUse = 10 << 20
+	p := pace{percent: usualPercent}
+	if got := p.next(inUse, 30<<20); got != 400 {
+		t.Fatalf("in a storm: %d %%", got)
+	}
+	for i := range calmTicks - 1 {
+		if got := p.next(inUse, 0); got != 400 {
+			t.Fatalf("%d calm ticks later: %d %%", i+1, got)
+		}
+	}
+	if got := p.next(inUse, 30<<20); got != 400 {
+		t.Fatalf("in the next storm: %d %%", got)
+	}
+	for range calmTicks - 1 {
+		p.next(inUse, 0)
+	}
+	if got := p.next(inUse, 0); got != usualPercent {
+		t.Errorf("%d calm ticks later: %d %%", calmTicks, got)
+	}
+}
+
+func percentNow() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/gogc:percent"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}
+
+func TestPaceMemory(t *testing.T) {
+	before := debug.SetMemoryLimit(-1)
+	percent := percentNow()
+	for _, tt := range []struct {
+		name, limit, percent string
+		limited, paced       bool // by us
+	}{
+		{"by itself", "", "", true, true},
+		{"limit by the environment", "1GiB", "", false, true}, // the runtime has read that itself
+		{"percentage by the environment", "", "50", true, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
-				go boundMemory(ctx, func(string) (string, bool) { return tt.environment, true })
-				<-time.After(time.Minute) // of the bubble's time: it has looked often
+				environment := map[string]string{"GOMEMLIMIT": tt.limit, "GOGC": tt.percent}
+				go paceMemory(ctx, func(name string) (string, bool) { v, ok := environment[name]; return v, ok })
+				<-time.After(memoryTick / 2) // of the bubble's time
+				litter(256 << 20)
+				<-time.After(memoryTick)
 				synctest.Wait()
-				if got := debug.SetMemoryLimit(-1); (got != before) != tt.bounded || got < usualMemory {
+				if got := debug.SetMemoryLimit(-1); (got != before) != tt.limited || got < usualMemory {
 					t.Errorf("the limit is %d, and was %d", got, before)
+				}
+				if got := percentNow(); (got > percent) != tt.paced {
+					t.Errorf("with much garbage the percentage is %d, and was %d", got, percent)
+				}
+				<-time.After(time.Minute)
+				synctest.Wait()
+				if got := percentNow(); got != percent {
+					t.Errorf("a minute later the percentage is %d, want %d", got, percent)
 				}
 				cancel()
 				synctest.Wait()
@@ -52,4 +114,13 @@ func TestBoundMemory(t *testing.T) {
 			})
 		})
 	}
+}
+
+// litter allocates so many bytes and keeps none.
+func litter(n int) {
+	var kept []byte
+	for range n >> 10 {
+		kept = make([]byte, 1<<10)
+	}
+	_ = kept
 }
