@@ -162,6 +162,11 @@ func TestKeptContentFollowsTheDisk(t *testing.T) {
 			s.do(os.Remove(s.at("a")))
 			s.do(os.Symlink("/etc/hostname", s.at("a")))
 		}, "not found"},
+		"moved out, and a link to it in its place": {func(s *shelf) {
+			outside := filepath.Join(s.t.TempDir(), "a")
+			s.do(os.Rename(s.at("a"), outside))
+			s.do(os.Symlink(outside, s.at("a")))
+		}, "not found"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newShelf(t)

@@ -3,6 +3,7 @@
 package configfiles
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -53,7 +54,11 @@ func (d *Directory) Open(ctx context.Context, req Request) (*File, error) {
 	if req.As != Plain {
 		return nil, fs.ErrNotExist
 	}
-	v, err := d.view()
+	v := d.view()
+	if h, ok := v.recall(cmp.Or(req.Path, req.Name.Asked)); ok {
+		return h.take(), nil
+	}
+	err := v.settle()
 	if err != nil {
 		return nil, err
 	}
@@ -104,30 +109,15 @@ func (d *Directory) Files(ctx context.Context) (iter.Seq[string], error) {
 }
 
 func (d *Directory) index(ctx context.Context) (*tree, *index, error) {
-	v, err := d.view()
-	if err != nil {
+	v := d.view()
+	if err := v.settle(); err != nil {
 		return nil, nil, err
 	}
 	x, err := v.tree.upToDate(ctx, v.root)
 	return v.tree, x, err
 }
 
-// view is of the tree that now stands at the path: the folder may have been
-// replaced by another, or be a link that now leads elsewhere.
-func (d *Directory) view() (view, error) {
-	t := d.tree.Load()
-	s, err := stampAt(d.path)
-	if err != nil {
-		// While one folder takes another's place there may be none; what is
-		// open is then the best there is.
-		return view{tree: t}, nil
-	}
-	if s.place() == t.place {
-		return view{tree: t, root: s}, nil
-	}
-	t, err = d.reopen(s.place())
-	return view{tree: t}, err
-}
+func (d *Directory) view() view { return view{directory: d, tree: d.tree.Load()} }
 
 func (d *Directory) reopen(at place) (*tree, error) {
 	d.opening.Lock()

@@ -28,7 +28,7 @@ func (d *Directory) Faults(ctx context.Context) []error {
 	if err != nil {
 		return []error{err}
 	}
-	v := &view{tree: t, index: x}
+	v := &view{tree: t, settled: true, index: x}
 	faults := slices.Concat(x.unlisted(), v.ambiguities(ctx), v.unreadable(ctx))
 	if err := ctx.Err(); err != nil {
 		faults = append(faults, fmt.Errorf("looking for faults: %w", err))

@@ -46,15 +46,11 @@ func (g *Guard) Open(ctx context.Context, req Request) (*File, error) {
 }
 
 func (g *Guard) judge(ctx context.Context, req Request) (*File, error) {
-	v, err := g.Directory.view()
-	if err != nil {
-		return nil, err
-	}
-	j := &judgement{guard: g, view: v, req: req}
+	j := &judgement{guard: g, view: g.Directory.view(), req: req}
 	if req.Name.List != NoList {
 		return j.trustList(ctx)
 	}
-	j.base, j.missing = j.view.open(ctx, req.Name.Base)
+	j.base, j.missing = j.openBase(ctx)
 	if j.missing != nil && !errors.Is(j.missing, fs.ErrNotExist) {
 		return nil, j.missing
 	}

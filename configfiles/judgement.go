@@ -24,6 +24,18 @@ type judgement struct {
 	wished  bool        // the owner wishes encryption
 }
 
+// openBase opens the unsigned file. Those of devices are looked up in a settled
+// view, where all that is judged of them is looked up too.
+func (j *judgement) openBase(ctx context.Context) (handle, error) {
+	name := j.req.Name
+	if name.Device == "" {
+		if h, ok := j.view.recall(name.Base); ok {
+			return h, nil
+		}
+	}
+	return j.view.open(ctx, name.Base)
+}
+
 func (j *judgement) column() column {
 	switch from := j.req.From; {
 	case from.Transport != HTTPS:
@@ -150,7 +162,7 @@ func (j *judgement) made(ctx context.Context) (*File, error) {
 	// It was not open yet when the wish was read, and it may have turned up in
 	// the folder of a device that base said nothing of.
 	if owner := ownerOf(j.req.Name, h.path); owner != "" && !j.wished {
-		again := judgement{guard: j.guard, view: view{tree: j.view.tree}, req: j.req, owner: owner}
+		again := judgement{guard: j.guard, view: view{tree: j.view.tree, settled: true}, req: j.req, owner: owner}
 		wished := again.wish(ctx)
 		if wished && owner != j.owner {
 			return nil, &NotFoundError{Reason: h.path + " belongs to a protected device"}

@@ -56,10 +56,20 @@ func (s stamp) stateAt(now time.Time) State {
 }
 
 // stampAt is the stamp of what path leads to.
-func stampAt(path string) (stamp, error) {
+func stampAt(path string) (stamp, error) { return readStamp(path, true) }
+
+// stampOfEntry is the stamp of what lies at path itself, be it a link.
+func stampOfEntry(path string) (stamp, error) { return readStamp(path, false) }
+
+func readStamp(path string, follow bool) (stamp, error) {
 	var st syscall.Stat_t
 	for {
-		err := syscall.Stat(path, &st)
+		var err error
+		if follow {
+			err = syscall.Stat(path, &st)
+		} else {
+			err = syscall.Lstat(path, &st)
+		}
 		if err == syscall.EINTR {
 			continue
 		}

@@ -10,16 +10,58 @@ import (
 	"strings"
 )
 
-// view is how one request sees files/. The index is compared with the disk
-// once in it, and only if it is needed.
+// view is how one request sees files/. The root folder and the index are compared
+// with the disk once in it, and only if they are needed.
 type view struct {
-	tree  *tree
-	root  stamp // of the root folder when the request began; zero if unknown
-	index *index
+	directory *Directory
+	tree      *tree // the one that stands at the path, once the view is settled
+	settled   bool
+	root      stamp // of the root folder when it was looked at; zero if unknown
+	index     *index
+}
+
+// settle looks which tree now stands at the path: the folder may have been
+// replaced by another, or be a link that now leads elsewhere.
+func (v *view) settle() error {
+	if v.settled {
+		return nil
+	}
+	s, err := stampAt(v.directory.path)
+	switch {
+	case err != nil:
+		// While one folder takes another's place there may be none; what is
+		// open is then the best there is.
+	case s.place() == v.tree.place:
+		v.root = s
+	default:
+		if v.tree, err = v.directory.reopen(s.place()); err != nil {
+			return err
+		}
+	}
+	v.settled = true
+	return nil
+}
+
+// recall is the file of that name in the root folder, if its content is kept. It
+// needs no settled view: a file that is the same and unchanged is what open would
+// find, whichever folder now stands at the path.
+func (v *view) recall(name string) (handle, bool) {
+	c, ok := v.tree.contents.get(name)
+	if !ok || strings.Contains(name, "/") {
+		return handle{}, false
+	}
+	s, err := stampOfEntry(v.tree.path + "/" + name)
+	if err != nil || s != c.stamp {
+		return handle{}, false
+	}
+	return handle{path: name, content: c}, true
 }
 
 // open opens the one file that bears the name by the rules of Directory.
 func (v *view) open(ctx context.Context, name string) (handle, error) {
+	if err := v.settle(); err != nil {
+		return handle{}, err
+	}
 	h, err := v.tree.open(name)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return h, err
@@ -39,7 +81,7 @@ func (v *view) openUnlikely(ctx context.Context, name string) (handle, error) {
 // so that the disk need not be asked for it. The index does not know where
 // links and hidden folders lead, nor what is hidden in the root.
 func (v *view) lacks(ctx context.Context, name string) bool {
-	if name[0] == '.' || strings.Contains(name, "/") {
+	if name[0] == '.' || strings.Contains(name, "/") || v.settle() != nil {
 		return false
 	}
 	if v.index == nil {
@@ -58,6 +100,9 @@ func (v *view) openSpelled(ctx context.Context, name string) (handle, error) {
 	if v.lacks(ctx, name) {
 		return handle{}, fs.ErrNotExist
 	}
+	if err := v.settle(); err != nil {
+		return handle{}, err
+	}
 	h, err := v.tree.open(name)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return h, err
@@ -69,6 +114,10 @@ func (v *view) openSpelled(ctx context.Context, name string) (handle, error) {
 // any. The receiver closes each.
 func (v *view) bearers(ctx context.Context, name string) iter.Seq2[handle, error] {
 	return func(yield func(handle, error) bool) {
+		if err := v.settle(); err != nil {
+			yield(handle{}, err)
+			return
+		}
 		h, err := v.tree.open(name)
 		if !errors.Is(err, fs.ErrNotExist) {
 			yield(h, err)
