@@ -23,7 +23,7 @@ const (
 	usualPercent = 100
 
 	// mostGarbage is how much it lets come together where much comes, in bytes.
-	mostGarbage = 32 << 20
+	mostGarbage = 16 << 20
 
 	// calmTicks is after how many ticks without much garbage that ends.
 	calmTicks = 20

@@ -36,8 +36,8 @@ func TestPercentFor(t *testing.T) {
 		{"idle", 10 << 20, 0, 100},
 		{"quiet", 10 << 20, 9 << 20, 100},
 		{"busy", 10 << 20, 20 << 20, 200},
-		{"busier", 10 << 20, 21 << 20, 400},
-		{"as busy as can be", 10 << 20, 1 << 40, 400},
+		{"busy with less in use", 5 << 20, 11 << 20, 400},
+		{"as busy as can be", 5 << 20, 1 << 40, 400},
 		{"large and busy", 60 << 20, 1 << 40, 100},
 		{"hardly anything in use", 1 << 10, 1 << 40, 1600},
 	} {
@@ -48,7 +48,7 @@ func TestPercentFor(t *testing.T) {
 }
 
 func TestPaceGivesAtOnceAndTakesBackLater(t *testing.T) {
-	const inUse = 10 << 20
+	const inUse = 5 << 20
 	p := pace{percent: usualPercent}
 	if got := p.next(inUse, 30<<20); got != 400 {
 		t.Fatalf("in a storm: %d %%", got)
