@@ -74,6 +74,9 @@ func (j *judgement) protection(ctx context.Context) protection {
 // as true.
 func (j *judgement) wish(ctx context.Context) bool {
 	master := j.owner.Master()
+	if j.req.Name.Base == master && j.nobodyBearsBase() {
+		return false
+	}
 	if j.base.exists() {
 		if device.IsMaster(j.base.path) && j.wishIn(ctx, &j.base, nil) {
 			return true
@@ -90,6 +93,16 @@ func (j *judgement) wish(ctx context.Context) bool {
 		}
 	}
 	return false
+}
+
+// nobodyBearsBase says whether there was no file at all where the base was looked
+// for: a name that two bear, or something else than a file, has a reason.
+func (j *judgement) nobodyBearsBase() bool {
+	if j.missing == nil {
+		return false
+	}
+	reasoned := (*NotFoundError)(nil)
+	return !errors.As(j.missing, &reasoned)
 }
 
 func (j *judgement) wishIn(ctx context.Context, master *handle, err error) bool {

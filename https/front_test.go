@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -28,6 +29,11 @@ func TestFrontAnswersLikeNetHTTP(t *testing.T) {
 	closed := source(func(context.Context, configfiles.Request) (*configfiles.File, error) {
 		return nil, &configfiles.DeniedError{Reason: "this device must present its LSC"}
 	})
+	inMemory := func(size int, modified time.Time) configfiles.Source {
+		return source(func(context.Context, configfiles.Request) (*configfiles.File, error) {
+			return configfiles.InMemory([]byte(content(size)), modified, configfiles.Plain), nil
+		})
+	}
 	for _, tt := range []struct {
 		name, target string
 		files        configfiles.Source
@@ -39,6 +45,13 @@ func TestFrontAnswersLikeNetHTTP(t *testing.T) {
 		{"largest of one write", "/just.bin", served, nil},
 		{"larger", "/one-more.bin", served, nil},
 		{"much larger", "/large.bin", served, nil},
+		{"in memory", "/ringlist.xml", inMemory(5000, modified), nil},
+		{"device file in memory", "/" + masterName, inMemory(5000, modified), nil},
+		{"in memory, empty", "/ringlist.xml", inMemory(0, modified), nil},
+		{"in memory, larger than one write", "/ringlist.xml", inMemory(300<<10, modified), nil},
+		{"in memory, of no time", "/ringlist.xml", inMemory(5, time.Time{}), nil},
+		{"in memory, of no time either", "/ringlist.xml", inMemory(5, time.Unix(0, 0)), nil},
+		{"in memory, last request", "/ringlist.xml", inMemory(5, modified), []string{"Connection: close"}},
 		{"not found", "/nothing.xml", served, nil},
 		{"no name", "/", served, nil},
 		{"out of the folder", "/../ringlist.xml", served, nil},

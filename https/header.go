@@ -14,6 +14,7 @@ var (
 	noStore   = []string{"no-store"}
 	plainText = []string{"text/plain; charset=utf-8"}
 	octets    = []string{"application/octet-stream"}
+	inBytes   = []string{"bytes"}
 )
 
 var contentTypes = map[string][]string{
