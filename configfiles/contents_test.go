@@ -222,6 +222,41 @@ func TestKeptContentNeedsPermission(t *testing.T) {
 	}
 }
 
+// A folder that was moved out takes its files along, though a link to it stands
+// in its place and the files themselves are unchanged.
+func TestKeptContentLeavesWithItsFolder(t *testing.T) {
+	s := newShelf(t)
+	s.keep("sub/a", "content")
+	outside := filepath.Join(t.TempDir(), "sub")
+	s.do(os.Rename(s.at("sub"), outside))
+	s.do(os.Symlink(outside, s.at("sub")))
+	for range 3 {
+		if got := s.ask("sub/a"); got != "not found" {
+			t.Fatalf("got %q from outside", got)
+		}
+	}
+}
+
+// TestRootThatCannotBeOpened has something else than a folder in the folder's
+// place.
+func TestRootThatCannotBeOpened(t *testing.T) {
+	parent := newShelf(t)
+	parent.write("files/a.xml", "content")
+	d, err := OpenDirectory(parent.at("files"), nil)
+	parent.do(err)
+	defer d.Close()
+	g := &Guard{Directory: d}
+	parent.do(os.Rename(parent.at("files"), parent.at("away")))
+	parent.write("files", "no folder")
+	for _, asked := range []string{"a.xml", "a.xml.sgn", "CTLFile.tlv", "ITLFile.tlv.sgn", "SEP001122334455.cnf.xml", "SEP001122334455.cnf.xml.sgn"} {
+		name, err := ParseName(asked)
+		parent.do(err)
+		if f, err := g.Open(t.Context(), Request{Name: name}); err == nil || errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: got %v, %v, want a fault", asked, f, err)
+		}
+	}
+}
+
 func TestContentsBelongToTheirRoot(t *testing.T) {
 	parent := newShelf(t)
 	parent.write("v1/a", "one")

@@ -96,14 +96,9 @@ func (j *judgement) wish(ctx context.Context) bool {
 }
 
 // nobodyBearsBase says whether there was no file at all where the base was looked
-// for: a name that two bear, or something else than a file, has a reason.
-func (j *judgement) nobodyBearsBase() bool {
-	if j.missing == nil {
-		return false
-	}
-	reasoned := (*NotFoundError)(nil)
-	return !errors.As(j.missing, &reasoned)
-}
+// for. That is the bare error alone: whatever else is missing, be it a name that
+// two bear, may hide a wish.
+func (j *judgement) nobodyBearsBase() bool { return j.missing == fs.ErrNotExist }
 
 func (j *judgement) wishIn(ctx context.Context, master *handle, err error) bool {
 	wish := true

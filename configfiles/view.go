@@ -10,8 +10,9 @@ import (
 	"strings"
 )
 
-// view is how one request sees files/. The root folder and the index are compared
-// with the disk once in it, and only if they are needed.
+// view is how one request sees files/. The root folder is looked at once in it,
+// and the index is compared with the disk once, or twice where files are on the
+// move; neither if a content that is kept is all it takes.
 type view struct {
 	directory *Directory
 	tree      *tree // the one that stands at the path, once the view is settled
@@ -34,9 +35,11 @@ func (v *view) settle() error {
 	case s.place() == v.tree.place:
 		v.root = s
 	default:
-		if v.tree, err = v.directory.reopen(s.place()); err != nil {
+		t, err := v.directory.reopen(s.place())
+		if err != nil {
 			return err
 		}
+		v.tree = t
 	}
 	v.settled = true
 	return nil
@@ -44,10 +47,14 @@ func (v *view) settle() error {
 
 // recall is the file of that name in the root folder, if its content is kept. It
 // needs no settled view: a file that is the same and unchanged is what open would
-// find, whichever folder now stands at the path.
+// find, whichever folder now stands at the path. That is so in the root folder
+// alone: a folder below it may by now be a link out of it.
 func (v *view) recall(name string) (handle, bool) {
+	if strings.Contains(name, "/") {
+		return handle{}, false
+	}
 	c, ok := v.tree.contents.get(name)
-	if !ok || strings.Contains(name, "/") {
+	if !ok {
 		return handle{}, false
 	}
 	s, err := stampOfEntry(v.tree.path + "/" + name)

@@ -16,7 +16,7 @@ import (
 	"cfgsrv/configfiles"
 )
 
-// conn is a connection as net/http sees it, above TLS if there is any.
+// conn is a connection as front and net/http see it, above TLS if there is any.
 type conn struct {
 	wire
 	server    *Server
@@ -77,7 +77,8 @@ func withConn(ctx context.Context, c *conn) context.Context {
 
 func connOf(ctx context.Context) *conn { return ctx.Value(connKey{}).(*conn) }
 
-// prepare completes the handshake. If that fails it has been told.
+// prepare completes the handshake. If that fails it has been told; not so if the
+// connection was cut before it began.
 func (c *conn) prepare() error {
 	if err := c.SetReadDeadline(time.Now().Add(c.server.times.request)); err != nil {
 		return err

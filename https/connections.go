@@ -46,7 +46,7 @@ type place struct {
 	epoch     uint64 // of connections, when this one was accepted
 	state     state
 	since     time.Time // of the state
-	asked     time.Time // read deadline that net/http wants; zero is none
+	asked     time.Time // read deadline that was asked for; zero is none
 	overall   member
 	atAddress member
 	address   netip.Addr
@@ -61,7 +61,7 @@ type connections struct {
 	mu        sync.Mutex
 	epoch     uint64    // counts restarts
 	closed    time.Time // zero until close
-	running   int       // connections that net/http works on, the shed ones too
+	running   int       // connections that somebody works on, the shed ones too
 	all       roster
 	addresses map[netip.Addr]*roster
 }
@@ -214,7 +214,7 @@ func (cs *connections) stir(w *wire) {
 	}
 }
 
-// leave notes that net/http is done with w.
+// leave notes that nobody works on w any more.
 func (cs *connections) leave(w *wire) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
@@ -246,7 +246,7 @@ func (cs *connections) isRefused(w *wire) bool {
 	return w.state == refused
 }
 
-// setReadDeadline limits a read of net/http on w.
+// setReadDeadline limits a read on w.
 func (cs *connections) setReadDeadline(w *wire, t time.Time) error {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
@@ -254,8 +254,8 @@ func (cs *connections) setReadDeadline(w *wire, t time.Time) error {
 	return cs.applyDeadline(w)
 }
 
-// applyDeadline sets what net/http wants, or an earlier end of ours. It needs
-// the lock, so that net/http and restart do not undo each other's.
+// applyDeadline sets what was asked for, or an earlier end of ours. It needs
+// the lock, so that a request and restart do not undo each other's.
 func (cs *connections) applyDeadline(w *wire) error {
 	t := w.asked
 	if end := cs.end(w); !end.IsZero() && (t.IsZero() || end.Before(t)) {

@@ -8,8 +8,10 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -39,11 +41,35 @@ func TestCrewServesMoreThanRest(t *testing.T) {
 	w.wait()
 }
 
+// TestCrewStays has many served after a storm, by those who stayed.
+func TestCrewStays(t *testing.T) {
+	const storm = maxResting + 10
+	fronts := map[*front]bool{}
+	served := make(chan *front)
+	w := newCrew(func(f *front, _ *conn) { served <- f })
+	for range storm {
+		w.take(nil)
+	}
+	for range storm {
+		fronts[<-served] = true
+	}
+	for range 3 * maxResting {
+		waitFor(t, "some to rest", func() bool { return len(w.rest) == maxResting })
+		w.take(nil)
+		fronts[<-served] = true
+	}
+	w.dismiss()
+	w.wait()
+	if len(fronts) != storm {
+		t.Errorf("it took %d goroutines, want %d", len(fronts), storm)
+	}
+}
+
 // TestHandingOverGivesNoMoreTime is about a client that sends a head byte by
 // byte: net/http, which gets the connection after the first, has only what is
 // left of the time for it.
 func TestHandingOverGivesNoMoreTime(t *testing.T) {
-	ours, _ := tcpPair(t)
+	ours, theirs := tcpPair(t)
 	s := newSite(t, "127.0.0.1:0", Generation{Files: served}, usualTimes)
 	defer s.shutdown()
 	c, err := newConn(s.Server, ours, nil)
@@ -51,6 +77,13 @@ func TestHandingOverGivesNoMoreTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	by := time.Now().Add(3 * time.Second)
+	if err := c.SetReadDeadline(by); err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(theirs, "G")
+	if f := newFront(); !f.serve(c) || !c.headBy.Equal(by) {
+		t.Errorf("handed over with time until %v, want %v", c.headBy, by)
+	}
 	for _, tt := range []struct {
 		name              string
 		left, asked, want time.Time
@@ -172,6 +205,41 @@ func panicking(config *tls.Config) *tls.Config {
 	return config
 }
 
+// TestAcceptingGoesOnAfterAShortage runs out of descriptors twice.
+func TestAcceptingGoesOnAfterAShortage(t *testing.T) {
+	s := newSite(t, "127.0.0.1:0", Generation{Files: served}, usualTimes)
+	defer s.shutdown()
+	ours, _ := tcpPair(t)
+	results := []error{os.NewSyscallError("accept4", syscall.EMFILE), syscall.ENFILE, nil, net.ErrClosed}
+	s.gate.accept = func() (*net.TCPConn, error) {
+		err := results[0]
+		if results = results[1:]; err != nil {
+			return nil, err
+		}
+		return ours, nil
+	}
+	var taken []*conn
+	err := s.gate.open(func(c *conn) { taken = append(taken, c) })
+	if !errors.Is(err, net.ErrClosed) || len(taken) != 1 {
+		t.Errorf("took %d connections, and ended with %v", len(taken), err)
+	}
+	for _, c := range taken {
+		s.conns.leave(&c.wire)
+	}
+}
+
+func TestShortages(t *testing.T) {
+	for err, want := range map[error]bool{
+		syscall.EMFILE: true, syscall.ENFILE: true, syscall.ENOBUFS: true, syscall.ENOMEM: true,
+		&net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}: true,
+		net.ErrClosed: false, syscall.EINVAL: false, syscall.EBADF: false,
+	} {
+		if got := isShortage(err); got != want {
+			t.Errorf("%v: %v, want %v", err, got, want)
+		}
+	}
+}
+
 // TestServeTellsWhyItCannotAccept is a socket that breaks.
 func TestServeTellsWhyItCannotAccept(t *testing.T) {
 	s := newSite(t, "127.0.0.1:0", Generation{Files: served}, usualTimes)
@@ -180,4 +248,7 @@ func TestServeTellsWhyItCannotAccept(t *testing.T) {
 		t.Errorf("Serve returned %v", err)
 	}
 	s.Shutdown(context.Background())
+	if err := s.Serve(); err != nil {
+		t.Errorf("after Shutdown Serve returned %v", err)
+	}
 }

@@ -34,6 +34,7 @@ func bind(addr string) (*net.TCPListener, error) {
 // gate lets connections in, with the TLS of the generation that then runs.
 type gate struct {
 	*net.TCPListener
+	accept    func() (*net.TCPConn, error) // of the listener
 	server    *Server
 	exhausted meter
 	overflows meter
@@ -44,7 +45,7 @@ type gate struct {
 func (g *gate) open(take func(*conn)) error {
 	const shortest, longest = 5 * time.Millisecond, 100 * time.Millisecond
 	for pause := shortest; ; {
-		tcp, err := g.AcceptTCP()
+		tcp, err := g.accept()
 		switch {
 		case err == nil:
 			pause = shortest

@@ -14,7 +14,7 @@ import (
 	"cfgsrv/configfiles"
 )
 
-// handler is a Server towards net/http.
+// handler is a Server towards who reads requests.
 type handler struct{ *Server }
 
 // ServeHTTP is serve for net/http.

@@ -77,6 +77,8 @@ type Server struct {
 	crew    *crew
 	desk    *desk
 	http    *http.Server
+	begin   sync.Mutex
+	over    bool  // Serve has nothing to begin any more; begin guards it
 	failed  meter // of failed handshakes in the log
 	ciphers cipherNames
 	bulks   bulks
@@ -104,7 +106,7 @@ func newServer(conf Config, t times) (*Server, error) {
 		failed:  meter{most: 20},
 		ciphers: newCipherNames(),
 	}
-	s.gate = &gate{TCPListener: socket, server: s, exhausted: meter{most: 1}, overflows: meter{most: 1}}
+	s.gate = &gate{TCPListener: socket, accept: socket.AcceptTCP, server: s, exhausted: meter{most: 1}, overflows: meter{most: 1}}
 	s.crew = newCrew(s.attend)
 	s.desk = newDesk(socket.Addr())
 	s.http = s.newHTTP()
@@ -147,16 +149,33 @@ func (s *Server) Addr() net.Addr { return s.gate.Addr() }
 
 // Serve implements listeners.Listener.
 func (s *Server) Serve() error {
-	var rest sync.WaitGroup
-	rest.Go(func() { _ = s.http.Serve(s.desk) }) // it ends with the desk
+	if !s.start() {
+		return nil
+	}
 	err := s.gate.open(s.crew.take)
 	s.crew.dismiss()
-	if !s.conns.isClosing() {
-		return fmt.Errorf("accepting connections: %w", err)
+	if s.conns.isClosing() {
+		return nil
 	}
-	s.crew.wait()
-	rest.Wait()
-	return nil
+	// Who is connected is served until Shutdown, which waits for all.
+	return fmt.Errorf("accepting connections: %w", err)
+}
+
+// start begins what serves connections, and is false after Shutdown.
+func (s *Server) start() bool {
+	s.begin.Lock()
+	defer s.begin.Unlock()
+	if !s.over {
+		s.crew.work.Go(func() { _ = s.http.Serve(s.desk) }) // it ends with the desk
+	}
+	return !s.over
+}
+
+// finish lets start begin nothing more.
+func (s *Server) finish() {
+	s.begin.Lock()
+	defer s.begin.Unlock()
+	s.over = true
 }
 
 // Restart implements listeners.Listener. A connection that was accepted before
@@ -167,6 +186,7 @@ func (s *Server) Restart() { s.conns.restart() }
 // Shutdown implements listeners.Listener. Under way is a request whose head has
 // come; a connection that has not got so far has a second to make one.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.finish()
 	s.conns.close()
 	err := s.gate.Close()
 	if errors.Is(err, net.ErrClosed) {
@@ -174,6 +194,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	n := s.conns.drain(ctx)
 	s.desk.Close()
+	s.crew.wait()
 	if n > 0 {
 		return errors.Join(err, fmt.Errorf("cutting %d requests: %w", n, ctx.Err()))
 	}

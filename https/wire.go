@@ -142,7 +142,7 @@ func (w *wire) queued() (n int64, err error) {
 	return n, err
 }
 
-// SetReadDeadline is for net/http; connections may have an earlier one.
+// SetReadDeadline sets this one, unless connections has an earlier one.
 func (w *wire) SetReadDeadline(t time.Time) error { return w.conns.setReadDeadline(w, t) }
 
 // noteAlert sees which alert p is, if it is one in the clear (RFC 8446

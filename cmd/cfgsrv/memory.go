@@ -22,8 +22,12 @@ const (
 	// share of what is in use: its own default.
 	usualPercent = 100
 
-	// mostGarbage is how much it lets come together where much comes, in bytes.
+	// mostGarbage is how much it lets come together where much comes, in bytes;
+	// up to twice that, since it goes by steps.
 	mostGarbage = 16 << 20
+
+	// leastHeap is what the collector reckons with where less is in use.
+	leastHeap = 4 << 20
 
 	// calmTicks is after how many ticks without much garbage that ends.
 	calmTicks = 20
@@ -40,7 +44,8 @@ func memoryFor(inUse uint64) int64 { return int64(max(usualMemory, inUse/2*3)) }
 // steps, since each change stops the program for a moment.
 func percentFor(inUse, made uint64) int {
 	percent := usualPercent
-	for made = min(made, mostGarbage); uint64(percent)*inUse/100 < made && percent < 1600; {
+	inUse = max(inUse, leastHeap)
+	for made = min(made, mostGarbage); uint64(percent)*inUse/100 < made; {
 		percent *= 2
 	}
 	return percent

@@ -39,7 +39,8 @@ func TestPercentFor(t *testing.T) {
 		{"busy with less in use", 5 << 20, 11 << 20, 400},
 		{"as busy as can be", 5 << 20, 1 << 40, 400},
 		{"large and busy", 60 << 20, 1 << 40, 100},
-		{"hardly anything in use", 1 << 10, 1 << 40, 1600},
+		{"hardly anything in use", 1 << 10, 1 << 40, 400},
+		{"just begun", 0, 3 << 20, 100},
 	} {
 		if got := percentFor(tt.inUse, tt.made); got != tt.want {
 			t.Errorf("%s: %d %%, want %d", tt.name, got, tt.want)
@@ -77,7 +78,8 @@ func percentNow() uint64 {
 
 func TestPaceMemory(t *testing.T) {
 	before := debug.SetMemoryLimit(-1)
-	percent := percentNow()
+	defer debug.SetGCPercent(debug.SetGCPercent(usualPercent)) // whatever the environment says
+	const percent = usualPercent
 	for _, tt := range []struct {
 		name, limit, percent string
 		limited, paced       bool // by us
@@ -106,10 +108,15 @@ func TestPaceMemory(t *testing.T) {
 				if got := percentNow(); got != percent {
 					t.Errorf("a minute later the percentage is %d, want %d", got, percent)
 				}
+				litter(256 << 20)
+				<-time.After(memoryTick)
 				cancel()
 				synctest.Wait()
 				if got := debug.SetMemoryLimit(-1); got != before {
 					t.Errorf("afterwards the limit is %d, want %d as before", got, before)
+				}
+				if got := percentNow(); got != percent {
+					t.Errorf("afterwards the percentage is %d, want %d as before", got, percent)
 				}
 			})
 		})
