@@ -29,8 +29,9 @@ const (
 	// leastHeap is what the collector reckons with where less is in use.
 	leastHeap = 4 << 20
 
-	// calmTicks is after how many ticks without much garbage that ends.
-	calmTicks = 20
+	// calmTicks is after how many ticks without much garbage that ends: a minute,
+	// since phones come back in waves, and each would begin with little room.
+	calmTicks = 240
 )
 
 // memoryFor is the limit for a program that has that much in use. It never
