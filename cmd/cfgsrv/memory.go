@@ -111,6 +111,9 @@ func paceMemory(ctx context.Context, lookup func(string) (string, bool)) {
 		}
 		if was := p.percent; !paced && p.next(now.inUse, now.allocated-last.allocated) != was {
 			debug.SetGCPercent(p.percent)
+			if p.percent < was {
+				debug.FreeOSMemory() // a calm server has time for it
+			}
 		}
 		last = now
 		select {
