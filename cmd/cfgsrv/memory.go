@@ -90,7 +90,7 @@ func readMemory() memory {
 // paceMemory keeps the garbage within bounds, and the collector from working
 // more than it has to, until ctx ends. What the environment says about either,
 // in GOMEMLIMIT and GOGC, holds.
-func paceMemory(ctx context.Context, lookup func(string) (string, bool)) {
+func paceMemory(ctx context.Context, lookup func(string) (string, bool), read func() memory) {
 	limited, limit := isSet(lookup, "GOMEMLIMIT"), int64(0)
 	paced, p := isSet(lookup, "GOGC"), pace{percent: usualPercent}
 	if !limited {
@@ -103,8 +103,8 @@ func paceMemory(ctx context.Context, lookup func(string) (string, bool)) {
 	}
 	tick := time.NewTicker(memoryTick)
 	defer tick.Stop()
-	for last := readMemory(); ; {
-		now := readMemory()
+	for last := read(); ; {
+		now := read()
 		if next := memoryFor(now.inUse); !limited && next != limit {
 			limit = next
 			debug.SetMemoryLimit(limit)

@@ -4,8 +4,10 @@ package main
 
 import (
 	"context"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -92,9 +94,11 @@ func TestPaceMemory(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				environment := map[string]string{"GOMEMLIMIT": tt.limit, "GOGC": tt.percent}
-				go paceMemory(ctx, func(name string) (string, bool) { v, ok := environment[name]; return v, ok })
+				var allocated atomic.Uint64
+				go paceMemory(ctx, func(name string) (string, bool) { v, ok := environment[name]; return v, ok },
+					func() memory { return memory{inUse: 5 << 20, allocated: allocated.Load()} })
 				<-time.After(memoryTick / 2) // of the bubble's time
-				litter(256 << 20)
+				allocated.Add(256 << 20)
 				<-time.After(memoryTick)
 				synctest.Wait()
 				if got := debug.SetMemoryLimit(-1); (got != before) != tt.limited || got < usualMemory {
@@ -108,7 +112,7 @@ func TestPaceMemory(t *testing.T) {
 				if got := percentNow(); got != percent {
 					t.Errorf("two minutes later the percentage is %d, want %d", got, percent)
 				}
-				litter(256 << 20)
+				allocated.Add(256 << 20)
 				<-time.After(memoryTick)
 				cancel()
 				synctest.Wait()
@@ -123,11 +127,13 @@ func TestPaceMemory(t *testing.T) {
 	}
 }
 
-// litter allocates so many bytes and keeps none.
-func litter(n int) {
-	var kept []byte
-	for range n >> 10 {
-		kept = make([]byte, 1<<10)
+func TestReadMemory(t *testing.T) {
+	before := readMemory()
+	kept := make([]byte, 8<<20)
+	runtime.GC()
+	after := readMemory()
+	if after.inUse < 8<<20 || after.allocated < before.allocated+8<<20 {
+		t.Errorf("with 8 MiB more: %+v, and %+v before", after, before)
 	}
-	_ = kept
+	runtime.KeepAlive(kept)
 }

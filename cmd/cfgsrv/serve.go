@@ -238,7 +238,7 @@ func (s *server) work(ctx context.Context, hup <-chan os.Signal, control *contro
 	group.Go(func() error { s.watch.Run(ctx, s.reload); return nil })
 	group.Go(func() error { s.watchFiles(ctx); return nil })
 	group.Go(func() error { s.inspectFiles(ctx); return nil })
-	group.Go(func() error { paceMemory(ctx, os.LookupEnv); return nil })
+	group.Go(func() error { paceMemory(ctx, os.LookupEnv, readMemory); return nil })
 	group.Go(func() error { return control.serve(ctx) })
 	group.Go(func() error {
 		for {
