@@ -78,6 +78,9 @@ func (v *view) open(ctx context.Context, name string) (handle, error) {
 
 // openUnlikely is open for a name that hardly any file bears.
 func (v *view) openUnlikely(ctx context.Context, name string) (handle, error) {
+	if err := v.settle(); err != nil {
+		return handle{}, err
+	}
 	if v.lacks(ctx, name) {
 		return handle{}, fs.ErrNotExist
 	}
@@ -85,10 +88,11 @@ func (v *view) openUnlikely(ctx context.Context, name string) (handle, error) {
 }
 
 // lacks says whether it is sure by the index alone that no file bears the name,
-// so that the disk need not be asked for it. The index does not know where
-// links and hidden folders lead, nor what is hidden in the root.
+// so that the disk need not be asked for it. It needs a settled view. The index
+// does not know where links and hidden folders lead, nor what is hidden in the
+// root.
 func (v *view) lacks(ctx context.Context, name string) bool {
-	if name[0] == '.' || strings.Contains(name, "/") || v.settle() != nil {
+	if name[0] == '.' || strings.Contains(name, "/") {
 		return false
 	}
 	if v.index == nil {
@@ -104,11 +108,11 @@ func (v *view) lacks(ctx context.Context, name string) bool {
 // openSpelled is open without the last rule: a file in a folder does not bear
 // a name that has none.
 func (v *view) openSpelled(ctx context.Context, name string) (handle, error) {
-	if v.lacks(ctx, name) {
-		return handle{}, fs.ErrNotExist
-	}
 	if err := v.settle(); err != nil {
 		return handle{}, err
+	}
+	if v.lacks(ctx, name) {
+		return handle{}, fs.ErrNotExist
 	}
 	h, err := v.tree.open(name)
 	if !errors.Is(err, fs.ErrNotExist) {

@@ -91,13 +91,13 @@ func readMemory() memory {
 // more than it has to, until ctx ends. What the environment says about either,
 // in GOMEMLIMIT and GOGC, holds.
 func paceMemory(ctx context.Context, lookup func(string) (string, bool), read func() memory) {
-	limited, limit := isSet(lookup, "GOMEMLIMIT"), int64(0)
-	paced, p := isSet(lookup, "GOGC"), pace{percent: usualPercent}
-	if !limited {
+	givenLimit, givenPercent := isSet(lookup, "GOMEMLIMIT"), isSet(lookup, "GOGC")
+	limit, p := int64(0), pace{percent: usualPercent}
+	if !givenLimit {
 		before := debug.SetMemoryLimit(-1)
 		defer func() { debug.SetMemoryLimit(before) }()
 	}
-	if !paced {
+	if !givenPercent {
 		before := debug.SetGCPercent(usualPercent)
 		defer func() { debug.SetGCPercent(before) }()
 	}
@@ -105,11 +105,11 @@ func paceMemory(ctx context.Context, lookup func(string) (string, bool), read fu
 	defer tick.Stop()
 	for last := read(); ; {
 		now := read()
-		if next := memoryFor(now.inUse); !limited && next != limit {
+		if next := memoryFor(now.inUse); !givenLimit && next != limit {
 			limit = next
 			debug.SetMemoryLimit(limit)
 		}
-		if was := p.percent; !paced && p.next(now.inUse, now.allocated-last.allocated) != was {
+		if was := p.percent; !givenPercent && p.next(now.inUse, now.allocated-last.allocated) != was {
 			debug.SetGCPercent(p.percent)
 			if p.percent < was {
 				debug.FreeOSMemory() // a calm server has time for it
